@@ -3,8 +3,9 @@
     python bench/recorded_market.py CAPTURES MARKET.npz
 
 The book of the first file is followed to its end and shown whole as the first rows; then each message of depth gives a
-row per level that changed, removals first, and each trade one, in the order in which they were received. Levels that
-are removed without having been there give none. A tick is 0.01, which engines that count in tenths take for 0.1: the
+row per level that changed, removals first, and each trade one, in the order in which they were received, each a
+nanosecond after the one before at least: engines that look once at each moment see all of them. Levels that are removed
+without having been there give none. A tick is 0.01, which engines that count in tenths take for 0.1: the
 coin costs ten times as much there.
 """
 
@@ -75,7 +76,11 @@ def _messages(path: Path) -> Iterator[dict[str, Any]]:
 
 def recorded(captures: Path) -> Columns:
     """Raises OSError where the capture is not in the folder."""
-    book, columns, now_ns = _Book(), Columns(), 0
+    book, columns = _Book(), Columns()
+
+    def add(told_ms: int, kind: int, price: int, size: int) -> None:
+        columns.add(max(columns.ts[-1] + 1 if columns.ts else 0, told_ms * MILLISECOND_NS), kind, price, size)
+
     for name in (FIRST, SECOND):
         for message in _messages(captures / FOLDER / name):
             told = message.get("data", message)
@@ -83,19 +88,15 @@ def recorded(captures: Path) -> Columns:
                 case "snapshot":
                     book.snapshot(told)
                 case kind if kind.startswith("depth"):
-                    if name is SECOND and not now_ns:
-                        now_ns = told["E"] * MILLISECOND_NS
+                    if name is SECOND and not columns:
                         for side, levels in enumerate(book.sides):
                             for price, size in levels.items():
-                                columns.add(now_ns, side, price, size)
-                    rows = book.change(told)
-                    if now_ns:
-                        now_ns = max(now_ns, told["E"] * MILLISECOND_NS)
-                        for side, price, size in rows:
-                            columns.add(now_ns, side, price, size)
-                case "trade" if now_ns:
-                    now_ns = max(now_ns, told["T"] * MILLISECOND_NS)
-                    columns.add(now_ns, 3 if told["m"] else 2, _units(told["p"], 2), _units(told["q"], 8))
+                                add(told["E"], side, price, size)
+                    for row in book.change(told):
+                        if columns:
+                            add(told["E"], *row)
+                case "trade" if columns:
+                    add(told["T"], 3 if told["m"] else 2, _units(told["p"], 2), _units(told["q"], 8))
                 case _:
                     pass
     return columns
