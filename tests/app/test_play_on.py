@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from functools import partial
-from itertools import islice
+from itertools import cycle, islice
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from tests.session.sessions import demo, settings_for
 from triplegain.app.play_on import begun
 from triplegain.domain.clock import SECOND_NS
 from triplegain.domain.market import FeedState, FeedStatus
+from triplegain.feeds.captures.decoded_folder import DecodedFolder
 from triplegain.feeds.captures.replay import open_replay
 from triplegain.session.market_mark import MarketMark, sealed
 from triplegain.session.trading_session import TradingSession
@@ -61,6 +62,20 @@ def test_a_recorded_market_goes_on_from_its_mark_as_if_nobody_had_been_away(capt
     assert killed.kept.records == unharmed.kept.records and unharmed.kept.records["fills"]
     assert market_of(again) == market_of(session)
     assert killed.kept.marked and sum(killed.played[2:]) < killed.kept.batches[-1].feed_position
+
+
+@pytest.mark.slow
+def test_a_recorded_market_goes_on_with_its_events_decoded_or_not(captures: Path, tmp_path: Path) -> None:
+    path, kept = captures / "binance_spot_l2_trades_btcusdt_2024-08", DecodedFolder(tmp_path / "decoded", 10**9)
+    unharmed, session = whole(partial(open_replay, path))
+    for _ in range(2):
+        decoded, again = whole(partial(open_replay, path, kept))
+        assert decoded.kept.records == unharmed.kept.records and market_of(again) == market_of(session)
+    ways = cycle([None, kept, kept])
+    killed, again = killed_often(lambda: open_replay(path, next(ways)), 5, by_mark=True)
+    assert killed.kept.records == unharmed.kept.records and unharmed.kept.records["fills"]
+    assert market_of(again) == market_of(session) and "beginning" not in "".join(killed.words)
+    assert sum(killed.played[2:]) < killed.kept.batches[-1].feed_position
 
 
 def test_a_mark_of_another_program_or_feed_is_not_believed() -> None:

@@ -26,7 +26,7 @@ from triplegain.feeds.captures.replay import open_replay
 from triplegain.feeds.demo.demo import DemoMarket
 from triplegain.feeds.recording import writer
 from triplegain.market.feed import MarkedFeed
-from triplegain.market.feed_marks import FeedMark, FeedMarks
+from triplegain.market.feed_marks import AnyPlace, FeedMark, FeedMarks
 from triplegain.venues.kraken.feed_line import write_line
 from triplegain.venues.kraken.stream import KrakenStream, StreamSeen, StreamSettings
 from triplegain.venues.kraken.stream_clock import StreamCounters
@@ -48,7 +48,7 @@ class Noted(FeedMarks):
         #: Messages that were handed out.
         self.handed = self.position
 
-    def put(self, position: int, place: msgspec.Struct, time_ns: int) -> None:
+    def put(self, position: int, place: AnyPlace, time_ns: int) -> None:
         super().put(position, place, time_ns)
         mark = self.latest
         assert mark is not None and mark.position <= self.handed

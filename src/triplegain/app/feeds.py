@@ -6,6 +6,7 @@ from pathlib import Path
 
 from triplegain.domain.clock import SECOND_NS, UNITS_NS
 from triplegain.domain.errors import InvalidValueError
+from triplegain.feeds.captures.decoded_folder import DecodedFolder
 from triplegain.feeds.captures.replay import open_replay
 from triplegain.feeds.demo.demo import DemoMarket
 from triplegain.market.feed import MarkedFeed
@@ -14,15 +15,18 @@ from triplegain.market.feed import MarkedFeed
 DEMO_START_NS = 1_767_225_600_000_000_000  # 2026-01-01 00:00 UTC
 
 
-def open_feed(spec: str, seed: int) -> MarkedFeed:
-    """Raises FeedError for a feed that is not there, CaptureError for a recording that cannot be read."""
+def open_feed(spec: str, seed: int, decoded: DecodedFolder | None = None) -> MarkedFeed:
+    """`decoded` is where recorded markets are kept that were decoded once.
+
+    Raises FeedError for a feed that is not there, CaptureError for a recording that cannot be read.
+    """
     if spec == "demo":
         return DemoMarket(seed, DEMO_START_NS)
     if spec.startswith("replay:"):
         path = spec.removeprefix("replay:")
         if not path:
             raise InvalidValueError("name the recording: --feed replay:PATH")
-        return open_replay(Path(path).expanduser().resolve())
+        return open_replay(Path(path).expanduser().resolve(), decoded)
     raise InvalidValueError(f"unknown feed {spec!r}: use live, demo, replay:PATH or history:PAIRS:FROM..TO")
 
 

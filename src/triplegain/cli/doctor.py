@@ -36,6 +36,8 @@ from triplegain.domain.clock import SystemClock
 from triplegain.domain.errors import TripleGainError
 from triplegain.domain.records import SessionStatus
 from triplegain.execution.trading_mode import KEY_VARIABLES, MODE_VARIABLE, TradingMode, get_trading_mode
+from triplegain.feeds.captures.decoded_folder import FOLDER as DECODED
+from triplegain.feeds.captures.decoded_folder import DecodedFolder
 from triplegain.llm.roster import AUTO
 from triplegain.private_files import why_not_private
 from triplegain.storage.database import Database
@@ -173,7 +175,9 @@ async def examine() -> list[Finding]:
             ),
             _Check("Kraken", partial(_kraken, config), _KRAKEN_ACTION, _KRAKEN_S),
             _Check("language models", partial(_models, config), "look at llm.yaml: `tg models list` says more"),
-            _Check("recorded markets", partial(_apart, _captures), f"mend or unset {CAPTURES_VARIABLE}"),
+            _Check(
+                "recorded markets", partial(_apart, partial(_captures, config)), f"mend or unset {CAPTURES_VARIABLE}"
+            ),
         ]
     found = await asyncio.gather(*(each.findings() for each in checks))
     words = "\n".join(map(str, problems))
@@ -350,7 +354,10 @@ async def _models(config: Config) -> list[Finding]:
     return [_judged("language models", named or "none takes part: rules decide", (bool(invited), _NOTE, invited))]
 
 
-def _captures() -> Iterator[Finding]:
+def _captures(config: Config) -> Iterator[Finding]:
+    count, size = DecodedFolder(home_dir() / DECODED, config.decoded_bytes_max).used()
+    room = f"{count} kept decoded, {size / 1e6:,.1f} MB of at most {config.decoded_bytes_max / 1e6:,.0f} MB"
+    yield Finding("decoded markets", _OK, room)
     folder = captures_folder()
     if folder is None:
         action = f"only replays need them: set {CAPTURES_VARIABLE}, or give the path: --feed replay:PATH"

@@ -18,11 +18,11 @@ from triplegain.decision.settings import DecisionSettings
 from triplegain.domain.configured import WRONG, AtOddsError, Key, Part, Path, built, each, key, keys, part
 from triplegain.domain.spending_limits import SpendingLimits
 from triplegain.domain.values import FrozenMapping
-from triplegain.domain.written import BOOLEAN, Fault, Wrong, listing, text
+from triplegain.domain.written import BOOLEAN, Fault, Wrong, integer, listing, text
 from triplegain.exchange.settings import ExchangeSettings
 from triplegain.execution.hodl.settings import HodlSettings
 from triplegain.execution.settings import DeskSettings
-from triplegain.feeds.recording.settings import RecorderSettings
+from triplegain.feeds.recording.settings import MEGABYTE, RecorderSettings
 from triplegain.llm.settings import ModelSettings
 from triplegain.market.indicators.settings import IndicatorSettings
 from triplegain.market.snapshot.settings import SnapshotSettings
@@ -75,6 +75,12 @@ class Config:
         "market.recording.sessions", False, BOOLEAN, "true: every live session records what it sees"
     )
     recording: RecorderSettings = part(RecorderSettings, "market.recording")
+    decoded_bytes_max: int = key(
+        "market.captures.decoded_mb_max",
+        4096,
+        integer(MEGABYTE, ge=0),
+        "recorded markets that were decoded once, in TRIPLEGAIN_HOME/decoded; those longest unused go first; 0: none",
+    )
     history: HistorySettings = part(HistorySettings, "market.history")
     indicators: IndicatorSettings = part(IndicatorSettings, "indicators")
     snapshot: SnapshotSettings = part(SnapshotSettings, "snapshot")

@@ -14,6 +14,8 @@ from triplegain.domain.clock import MINUTE_NS, NEVER
 from triplegain.domain.errors import InvalidValueError
 
 T = TypeVar("T")
+#: How a feed stands, or that as JSON already.
+AnyPlace = msgspec.Struct | msgspec.Raw
 
 
 class FeedMark(msgspec.Struct, frozen=True):
@@ -33,7 +35,7 @@ class FeedMarks:
         self.position = 0 if start is None else start.position
         self.due_ns = NEVER if every_ns is None else 0
         self.every_ns = every_ns
-        self._latest: tuple[int, msgspec.Struct] | None = None
+        self._latest: tuple[int, AnyPlace] | None = None
 
     def place(self, kind: type[T]) -> T | None:
         """Where the run begins; None for the beginning. Raises InvalidValueError for a place of another feed."""
@@ -45,11 +47,11 @@ class FeedMarks:
             raise InvalidValueError(f"the feed cannot go on from where it was ({error})") from error
 
     @property
-    def latest_place(self) -> tuple[int, msgspec.Struct] | None:
+    def latest_place(self) -> tuple[int, AnyPlace] | None:
         """The latest with the messages before it; None before the first."""
         return self._latest
 
-    def put(self, position: int, place: msgspec.Struct, time_ns: int) -> None:
+    def put(self, position: int, place: AnyPlace, time_ns: int) -> None:
         """The feed stands so after its first `position` messages; nothing of `place` changes any more."""
         self._latest = position, place
         self.due_ns = NEVER if self.every_ns is None else time_ns - time_ns % self.every_ns + self.every_ns

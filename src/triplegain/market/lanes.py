@@ -13,7 +13,7 @@ import msgspec
 
 from triplegain.domain.errors import InvalidValueError
 from triplegain.domain.market import MarketEvent
-from triplegain.market.feed_marks import FeedMark, FeedMarks
+from triplegain.market.feed_marks import AnyPlace, FeedMark, FeedMarks
 
 
 class _LanePlace(msgspec.Struct, frozen=True):
@@ -67,7 +67,7 @@ class LaneMarks(FeedMarks):
         self.time_ns = max(self.time_ns, event.exchange_time_ns)
         return self.time_ns
 
-    def put(self, position: int, place: msgspec.Struct, time_ns: int) -> None:
+    def put(self, position: int, place: AnyPlace, time_ns: int) -> None:
         super().put(position, place, time_ns)
         self._told_then = self.told
 

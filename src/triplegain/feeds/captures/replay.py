@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import zlib
+from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial, reduce
@@ -28,6 +29,8 @@ from triplegain.domain.quote import QuoteSource
 from triplegain.feeds.captures.binance_capture import BinanceCapture, recognise_binance
 from triplegain.feeds.captures.candles_capture import recognise_candles
 from triplegain.feeds.captures.capture import Capture, Recogniser, VerifyReport, identity_of
+from triplegain.feeds.captures.decoded_capture import DecodedCapture
+from triplegain.feeds.captures.decoded_folder import DecodedFolder
 from triplegain.feeds.captures.kraken_capture import recognise_kraken
 from triplegain.feeds.captures.rows import GZIP_MAGIC
 from triplegain.feeds.captures.trades_capture import recognise_trades
@@ -51,7 +54,15 @@ def _lane(capture: Capture, span_ns: tuple[int, int], marks: LaneMarks) -> Itera
     if marks.start is not None:
         return takewhile(lambda event: event.exchange_time_ns <= span_ns[1], capture.events(marks))
     marks.due_ns = max(marks.due_ns, span_ns[0])
-    return within(capture.events(marks), span_ns)
+    return _whole_lane(capture, span_ns, marks)
+
+
+def _whole_lane(capture: Capture, span_ns: tuple[int, int], marks: LaneMarks) -> Iterator[MarketEvent]:
+    events = capture.events(marks)
+    yield from within(events, span_ns)
+    if isinstance(capture, DecodedCapture) and not capture.is_kept:
+        # What is behind the period is decoded as well: only a whole capture is kept.
+        deque(events, maxlen=0)
 
 
 def within(events: Iterator[MarketEvent], span_ns: tuple[int, int]) -> Iterator[MarketEvent]:
@@ -305,11 +316,12 @@ class ReplayFeed:
         return merged([partial(_lane, capture, self.span_ns) for capture in self.captures], marks)
 
 
-def open_replay(path: Path) -> ReplayFeed | RecordedFeed:
+def open_replay(path: Path, decoded: DecodedFolder | None = None) -> ReplayFeed | RecordedFeed:
     """The feed of a recording, of a capture file, or of a folder: its capture files, else the one recording in it.
 
-    Of captures the book is taken per instrument, else the trades, else the finest candles. Raises CaptureError when
-    there is nothing to replay, when two files contradict each other and when the instruments share no period.
+    Of captures the book is taken per instrument, else the trades, else the finest candles; in the folder `decoded` they
+    are kept decoded, and taken from there. Raises CaptureError when there is nothing to replay, when two files
+    contradict each other and when the instruments share no period.
     """
     recording = find_recording(path)
     if recording is not None:
@@ -319,13 +331,22 @@ def open_replay(path: Path) -> ReplayFeed | RecordedFeed:
         found.setdefault(capture.instrument.symbol, []).append(capture)
     if not found:
         raise CaptureError(path, f"holds no recorded market; looked for {KNOWN_FORMATS}")
-    chosen = tuple(joined(_richest(found[symbol])) for symbol in sorted(found))
+    chosen = tuple(_whole(_richest(found[symbol]), decoded) for symbol in sorted(found))
     start = max(capture.span_ns[0] for capture in chosen)
     end = min(capture.span_ns[1] for capture in chosen)
     if start > end:
         names = ", ".join(sorted(found))
         raise CaptureError(path, f"{names} have no period in common: replay them one by one")
     return ReplayFeed(f"replay:{path}", chosen, (start, end))
+
+
+def _whole(captures: list[Capture], decoded: DecodedFolder | None) -> Capture:
+    if decoded is None or not decoded.bytes_max:
+        return joined(captures)
+    try:
+        return DecodedCapture(captures, joined, decoded)
+    except OSError as error:
+        raise CaptureError(captures[0].paths[0], f"cannot be read ({error})") from error
 
 
 def find_recording(path: Path) -> Path | None:

@@ -1,0 +1,222 @@
+"""A capture that is decoded once: its events come from a file in the home where they lie there, else from the decoder,
+and lie there then.
+
+Both ways tell the same events and put the same places: a session that began with one goes on with the other. A place is
+the decoder's own, kept beside the events; in a file of events its position is enough to go on from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property
+from itertools import islice
+from pathlib import Path
+
+import msgspec
+
+from triplegain.domain.clock import MINUTE_NS
+from triplegain.domain.instrument import Instrument
+from triplegain.domain.market import MarketDepth, MarketEvent
+from triplegain.feeds.captures.capture import Capture, VerifyReport
+from triplegain.feeds.captures.decoded_file import CaptureFacts, DamagedFileError, DecodedFile, DecodedWriter
+from triplegain.feeds.captures.decoded_folder import DecodedFolder
+from triplegain.feeds.captures.event_columns import Place
+from triplegain.market.feed_marks import AnyPlace, FeedMarks, unmarked
+
+#: Events of a chunk.
+_CHUNK = 16_384
+
+
+class DecodedCapture:
+    """Of captures of one instrument; `joined` makes one of them, which reads a lot where there are several."""
+
+    def __init__(
+        self, captures: Sequence[Capture], joined: Callable[[list[Capture]], Capture], folder: DecodedFolder
+    ) -> None:
+        self._captures = captures
+        self._joined = joined
+        self._folder = folder
+        self._files = {path.name: path for capture in captures for path in capture.paths}
+        #: The files as they were when they were opened.
+        self._name = folder.name_of(tuple(self._files.values()))
+        found = folder.find(self._name)
+        if found is not None and not self._files.keys() >= set(found.facts.files):
+            found = None
+        self._found = found
+
+    @cached_property
+    def _decoder(self) -> Capture:
+        return self._joined(list(self._captures))
+
+    @cached_property
+    def _facts(self) -> CaptureFacts:
+        return self._found.facts if self._found is not None else _facts_of(self._decoder)
+
+    @property
+    def is_kept(self) -> bool:
+        """Its events lie in the folder."""
+        return self._found is not None
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        return tuple(self._files[name] for name in self._facts.files)
+
+    @property
+    def format(self) -> str:
+        return self._captures[0].format
+
+    @property
+    def instrument(self) -> Instrument:
+        return self._captures[0].instrument
+
+    @property
+    def depth(self) -> MarketDepth:
+        return self._captures[0].depth
+
+    @property
+    def candle_length_ns(self) -> int | None:
+        return self._facts.candle_length_ns
+
+    @property
+    def rows(self) -> int:
+        return self._facts.rows
+
+    @property
+    def span_ns(self) -> tuple[int, int]:
+        return self._facts.span_ns
+
+    def events(self, marks: FeedMarks | None = None) -> Iterator[MarketEvent]:
+        marks = marks or unmarked()
+        self._found = self._found or self._folder.find(self._name)
+        if self._found is None:
+            # From its middle no whole file can be made.
+            return self._making(marks) if marks.start is None else self._decoder.events(marks)
+        if marks.start is not None:
+            # Raises where the place is none of this capture's.
+            self._decoder.events(marks)
+        return self._kept(self._found, marks)
+
+    def verify(self) -> VerifyReport:
+        """What stands in the files themselves."""
+        return self._decoder.verify()
+
+    def _kept(self, found: DecodedFile, marks: FeedMarks) -> Iterator[MarketEvent]:
+        begun_at = at = marks.position
+        chunks = found.chunks(at)
+        while True:
+            try:
+                chunk = next(chunks, None)
+                if chunk is None:
+                    return
+                before, columns = chunk
+                events = islice(columns.events(), at - before, None)
+            except DamagedFileError:
+                break
+            for place in columns.places:
+                if place.told >= at - before:
+                    yield from islice(events, before + place.told - at)
+                    at = before + place.told
+                    if place.time_ns >= marks.due_ns:
+                        marks.put(place.position, msgspec.Raw(place.form), place.time_ns)
+            yield from events
+            at = before + len(columns)
+        self._found = None
+        self._folder.remove(self._name)
+        again = self._making(marks) if marks.start is None else self._decoder.events(marks)
+        yield from islice(again, at - begun_at, None)
+
+    def _making(self, marks: FeedMarks) -> Iterator[MarketEvent]:
+        places = _Places(marks)
+        file = _FileInTheMaking(self._folder, self._name)
+        pending: list[MarketEvent] = []
+        try:
+            for event in self._decoder.events(places):
+                if len(pending) >= _CHUNK:
+                    file.add(pending, places.taken())
+                    pending, places.told = [], 0
+                pending.append(event)
+                places.told += 1
+                yield event
+            file.add(pending, places.taken())
+            if self._is_unchanged():
+                file.finish(_facts_of(self._decoder))
+        finally:
+            file.close()
+
+    def _is_unchanged(self) -> bool:
+        """Nobody has written to the files while they were read."""
+        try:
+            return self._folder.name_of(tuple(self._files.values())) == self._name
+        except OSError:
+            return False
+
+
+class _Places(FeedMarks):
+    """Keeps what a decoder puts, and hands it on where somebody waits for it. `told` counts the events of a chunk."""
+
+    def __init__(self, marks: FeedMarks) -> None:
+        super().__init__(marks.start, MINUTE_NS)
+        self.told = 0
+        self._marks = marks
+        self._kept: list[Place] = []
+
+    def put(self, position: int, place: AnyPlace, time_ns: int) -> None:
+        super().put(position, place, time_ns)
+        self._kept.append(Place(self.told, position, time_ns, msgspec.json.encode(place)))
+        if time_ns >= self._marks.due_ns:
+            self._marks.put(position, place, time_ns)
+
+    def taken(self) -> list[Place]:
+        kept, self._kept = self._kept, []
+        return kept
+
+
+class _FileInTheMaking:
+    """Grows as long as all goes well; what goes wrong ends it and nothing else."""
+
+    def __init__(self, folder: DecodedFolder, name: str) -> None:
+        self._folder = folder
+        self._name = name
+        self._writer: DecodedWriter | None = None
+        self._try(lambda: folder.begin(name))
+
+    def add(self, events: Sequence[MarketEvent], places: Sequence[Place]) -> None:
+        if (writer := self._writer) is not None:
+            self._try(lambda: self._added(writer, events, places))
+
+    def finish(self, facts: CaptureFacts) -> None:
+        if (writer := self._writer) is not None:
+            self._try(lambda: self._finished(writer, facts))
+
+    def close(self) -> None:
+        """Nothing of it stays that was not finished."""
+        if (writer := self._writer) is not None:
+            self._writer = None
+            self._folder.drop(writer)
+            writer.close()
+
+    def _try(self, act: Callable[[], DecodedWriter | None]) -> None:
+        try:
+            going_on = act()
+        except (OSError, OverflowError):
+            going_on = None
+        if going_on is None:
+            self.close()
+        self._writer = going_on
+
+    def _added(self, writer: DecodedWriter, events: Sequence[MarketEvent], places: Sequence[Place]) -> DecodedWriter:
+        writer.add(events, places)
+        if not self._folder.has_room(writer):
+            raise OSError("no room")
+        return writer
+
+    def _finished(self, writer: DecodedWriter, facts: CaptureFacts) -> None:
+        writer.finish(facts)
+        if not self._folder.has_room(writer):
+            raise OSError("no room")
+        self._folder.put(self._name, writer)
+
+
+def _facts_of(capture: Capture) -> CaptureFacts:
+    files = tuple(path.name for path in capture.paths)
+    return CaptureFacts(files, capture.rows, capture.span_ns, capture.candle_length_ns)

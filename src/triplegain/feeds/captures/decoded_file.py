@@ -1,0 +1,182 @@
+"""A file of decoded events: chunks of columns, then the table of the chunks, then what proves the table.
+
+    magic, version | chunk | chunk | ... | table (JSON) | SHA-256 of the table | its length | magic
+
+A chunk is one Zstandard frame; its CRC-32 and its size stand in the table. The table comes last and is written when
+everything before it is on the disk, and the file has its name only then: one that was cut off anywhere has no valid
+end. Chunks are read one by one and not mapped into memory: a file that somebody cuts off meanwhile is then a chunk that
+is too short, not the end of the process.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import zlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import BinaryIO
+
+import msgspec
+import zstandard
+
+from triplegain.domain.errors import InvalidValueError
+from triplegain.domain.market import MarketEvent
+from triplegain.feeds.captures import event_columns
+from triplegain.feeds.captures.event_columns import EventColumns, Place
+
+_MAGIC = b"TGEVENTS"
+#: Of this layout and of the columns; see `decoded_folder` for that of the decoders.
+VERSION = 1
+_HEAD = _MAGIC + VERSION.to_bytes(4, "little")
+_HASH_BYTES = 32
+_END_BYTES = _HASH_BYTES + 8 + len(_MAGIC)
+#: The fastest level is not much larger here than the next ones.
+_LEVEL = 1
+
+
+class DamagedFileError(InvalidValueError):
+    """A file of decoded events that is not what was written; its capture is decoded again."""
+
+
+class CaptureFacts(msgspec.Struct, frozen=True):
+    """What of a capture only a whole reading tells; `files` are the names of its parts in their order."""
+
+    files: tuple[str, ...]
+    rows: int
+    span_ns: tuple[int, int]
+    candle_length_ns: int | None
+
+
+class _Chunk(msgspec.Struct, frozen=True, array_like=True):
+    """Where it lies, and how many events it has."""
+
+    offset: int
+    size: int
+    plain_size: int
+    crc: int
+    events: int
+
+
+class _Table(msgspec.Struct, frozen=True):
+    facts: CaptureFacts
+    chunks: list[_Chunk]
+
+
+_table = msgspec.json.Decoder(_Table)
+
+
+class DecodedFile:
+    """Opened for reading, and held open: it can be removed or replaced meanwhile. Raises DamagedFileError, OSError."""
+
+    def __init__(self, path: Path) -> None:
+        self._file: BinaryIO = path.open("rb")
+        try:
+            self._contents = self._read_table()
+        except BaseException:
+            self._file.close()
+            raise
+
+    @property
+    def facts(self) -> CaptureFacts:
+        return self._contents.facts
+
+    def touch(self) -> None:
+        """It has been of use now."""
+        os.utime(self._file.fileno())
+
+    def chunks(self, after: int = 0) -> Iterator[tuple[int, EventColumns]]:
+        """The chunks with events behind the first `after`, each with the number of events before it.
+
+        Raises DamagedFileError at the chunk that is not what was written.
+        """
+        before = 0
+        for chunk in self._contents.chunks:
+            if before + chunk.events > after:
+                yield before, self._read(chunk)
+            before += chunk.events
+
+    def _read(self, chunk: _Chunk) -> EventColumns:
+        try:
+            self._file.seek(chunk.offset)
+            packed = self._file.read(chunk.size)
+            if len(packed) != chunk.size or zlib.crc32(packed) != chunk.crc:
+                raise DamagedFileError("a chunk of it was changed")
+            columns = event_columns.read(zstandard.decompress(packed, max_output_size=chunk.plain_size))
+        except (OSError, zstandard.ZstdError, InvalidValueError) as error:
+            raise DamagedFileError(f"cannot be read ({error})") from error
+        if len(columns) != chunk.events:
+            raise DamagedFileError("a chunk of it has another number of events")
+        return columns
+
+    def _read_table(self) -> _Table:
+        file = self._file
+        size = file.seek(0, os.SEEK_END)
+        file.seek(0)
+        if size < len(_HEAD) + _END_BYTES or file.read(len(_HEAD)) != _HEAD:
+            raise DamagedFileError("is no file of decoded events of this version")
+        file.seek(size - _END_BYTES)
+        end = file.read(_END_BYTES)
+        length = int.from_bytes(end[_HASH_BYTES : _HASH_BYTES + 8], "little")
+        if not end.endswith(_MAGIC) or length > size - len(_HEAD) - _END_BYTES:
+            raise DamagedFileError("has no end")
+        file.seek(size - _END_BYTES - length)
+        text = file.read(length)
+        if hashlib.sha256(text).digest() != end[:_HASH_BYTES]:
+            raise DamagedFileError("its table was changed")
+        try:
+            return _table.decode(text)
+        except msgspec.DecodeError as error:
+            raise DamagedFileError(f"its table cannot be read ({error})") from error
+
+
+class DecodedWriter:
+    """A file that is being made, under a name of its own and locked: what nobody holds any more was left behind.
+
+    Raises OSError, and OverflowError for events that no column holds.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._file = open(path, "xb", opener=lambda name, flags: os.open(name, flags, 0o600))  # noqa: SIM115
+        self._chunks: list[_Chunk] = []
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self._file.write(_HEAD)
+        except BaseException:
+            self._file.close()
+            raise
+        self.size_bytes = len(_HEAD)
+
+    def add(self, events: Sequence[MarketEvent], places: Sequence[Place]) -> None:
+        """The next chunk."""
+        plain = event_columns.written(events, places)
+        packed = zstandard.ZstdCompressor(level=_LEVEL).compress(plain)
+        self._file.write(packed)
+        self._chunks.append(_Chunk(self.size_bytes, len(packed), len(plain), zlib.crc32(packed), len(events)))
+        self.size_bytes += len(packed)
+
+    def finish(self, facts: CaptureFacts) -> None:
+        """Everything is on the disk when this returns; the file stays locked until `close`."""
+        self._file.flush()
+        os.fsync(self._file.fileno())
+        text = msgspec.json.encode(_Table(facts, self._chunks))
+        end = hashlib.sha256(text).digest() + len(text).to_bytes(8, "little") + _MAGIC
+        self._file.write(text + end)
+        self._file.flush()
+        os.fsync(self._file.fileno())
+        self.size_bytes += len(text) + len(end)
+
+    def close(self) -> None:
+        self._file.close()
+
+
+def is_being_written(path: Path) -> bool:
+    """Whether a process holds the lock of a file that is being made."""
+    with path.open("rb") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
