@@ -103,6 +103,9 @@ class Steps:
         self.again_at = 0
         self.has_taken_out = False
         self.turn = asyncio.Lock()
+        #: No step is being stored; whoever waits for one learns at the same moment that it is over.
+        self._is_idle = asyncio.Event()
+        self._is_idle.set()
         self._store = store
         self._clock = clock
         self._can_undo = can_undo
@@ -168,6 +171,10 @@ class Steps:
         if self._acts:
             # Whoever else was woken at this moment comes along.
             await asyncio.sleep(0)
+        while not self._is_idle.is_set():
+            await self._is_idle.wait()
+            if number <= self._stored:
+                return
         async with self.turn:
             if number <= self._stored:
                 return
@@ -189,7 +196,11 @@ class Steps:
                 answered = self.session.exchange.account.answers.drain_answered()
             except BaseException as error:
                 raise self.fail(error) from error
-            await self._put(batch, acts)
+            self._is_idle.clear()
+            try:
+                await self._put(batch, acts)
+            finally:
+                self._is_idle.set()
             self._stored = self._tried
             if self._kept is not None:
                 self._kept.stored()
