@@ -29,7 +29,7 @@ class CommandDoor:
         if isinstance(command, PlaceOrder):
             session_id = self._run.steps.session.settings.session_id
             name = command.request.client_order_id
-            if stored := await self._reader.order(session_id, client_order_id=name):
+            if stored := await self._reader.order_named(session_id, name):
                 return Done(stored, again=True)
         return await SessionCommands(self._run).submit(command, origin, audit)
 

@@ -35,6 +35,7 @@ from triplegain.domain.records import (
 from triplegain.domain.statement import HaltPeriod, halt_periods
 from triplegain.storage import rows
 from triplegain.storage.database import AnyConnection, Database
+from triplegain.storage.joint_question import JointQuestion
 from triplegain.storage.rows import READING, Pages
 from triplegain.storage.session_hashes import FILLS, LEDGER, SessionHashes, canonical_line
 from triplegain.storage.session_store import SESSION_QUERY, session_row
@@ -56,6 +57,10 @@ SELECT fee_asset, count(*) AS n, sum(fee) AS fee FROM paper_trades WHERE session
 _ASKED = """
 SELECT details ->> 'stop' AS stop, details ->> 'target' AS target FROM security_events
 WHERE kind = 'paper_trade' AND session_id = $1 AND details ->> 'client_order_id' = $2 ORDER BY event_number LIMIT 1
+"""
+_NAMED = """
+SELECT o.* FROM unnest($1::text[], $2::text[]) AS n (session_id, client_order_id)
+JOIN paper_orders o USING (session_id, client_order_id)
 """
 _REPRICINGS = """
 SELECT session_id, sequence, kind, order_number, time_ns::bigint, visible_at_ns::bigint, event FROM paper_order_events
@@ -79,6 +84,7 @@ class SessionReader:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._named = JointQuestion(self._orders_named)
         self.orders = Pages(
             database, rows.order_record, "paper_orders", "order_number", "symbol",
             status="status = ANY ({}::order_status[])",
@@ -128,6 +134,15 @@ class SessionReader:
     async def balances(self, session_id: str) -> list[BalanceRecord]:
         query = "SELECT * FROM paper_balances WHERE session_id = $1 ORDER BY asset"
         return [rows.read(BalanceRecord, row) for row in await self._database.rows(READING, query, session_id)]
+
+    async def order_named(self, session_id: str, client_order_id: str) -> OrderRecord | None:
+        """The order that a client gave this id. Who asks while others do shares a query with them."""
+        return await self._named.answer((session_id, client_order_id))
+
+    async def _orders_named(self, names: Collection[tuple[str, str]]) -> Mapping[tuple[str, str], OrderRecord]:
+        sessions, ids = zip(*names, strict=True)
+        found = await self._database.rows(READING, _NAMED, sessions, ids)
+        return {(row["session_id"], row["client_order_id"]): rows.order_record(row) for row in found}
 
     async def order(
         self, session_id: str, *, client_order_id: str | None = None, order_id: str | None = None
