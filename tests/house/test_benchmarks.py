@@ -36,6 +36,12 @@ def test_the_engine_does_each_workload_on_each_market(captures: Path) -> None:
     assert (orders[0], orders[3]) == ("10", "38")
 
 
+def test_a_recorded_market_is_replayed_for_the_first_time_and_again(captures: Path) -> None:
+    capture = captures / "binance_spot_l2_trades_btcusdt_2024-08"
+    told = told_by("capture.py", str(capture), "--duration", "20s", "--repeat", "1").splitlines()
+    assert [line.split("|")[1].strip() for line in told[4:]] == ["start-up", "first", "again"]
+
+
 def test_an_event_costs_no_more_with_instruments_rows_and_orders() -> None:
     """Twice the bounds of a quiet machine: what doubles with ten times as much is linear, and far beyond them."""
     told_by("growth.py", "--size", "quick", "--looseness", "2", "--repeat", "1")

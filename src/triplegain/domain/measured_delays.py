@@ -1,6 +1,6 @@
 """Delays that somebody has measured, as the configuration takes them: a file with one a line, or the list itself.
 
-They are read once, where the configuration is, and kept by value: a session goes on though its file is gone. Written
+They are read where the configuration is, and kept by value: another file does nothing to a session that runs. Written
 in milliseconds; whole nanoseconds for the room, in rising order.
 """
 
