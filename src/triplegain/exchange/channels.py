@@ -29,7 +29,8 @@ class Channels:
         `changed` is the order that it would cancel, amend or replace."""
         if (candles := _own_time(market)) is not None:
             return candles.arrives_ns(now_ns, delay_ns, changed)
-        self.arriving_ns = max(self.arriving_ns, now_ns + delay_ns)
+        if now_ns + delay_ns > self.arriving_ns:
+            self.arriving_ns = now_ns + delay_ns
         return self.arriving_ns
 
     def answer_ns(self, now_ns: int, market: VenueMarket | None) -> int:
@@ -37,7 +38,8 @@ class Channels:
         delay_ns = self._latency.response()
         if market is not None and market.has_own_time:
             return market.simple.arrives_ns(now_ns, delay_ns, None)
-        self.answered_ns = max(self.answered_ns, now_ns + delay_ns)
+        if now_ns + delay_ns > self.answered_ns:
+            self.answered_ns = now_ns + delay_ns
         return self.answered_ns
 
     def done_by_ns(self, now_ns: int, market: VenueMarket) -> int:

@@ -125,7 +125,9 @@ class PaperExchange:
 
     def on_event(self, event: MarketEvent) -> bool:
         """One message of the feed; False for a trade that cannot have been, and that nobody is to believe."""
-        time_ns = max(event.exchange_time_ns, self.now_ns)
+        time_ns = event.exchange_time_ns
+        if time_ns < self.now_ns:
+            time_ns = self.now_ns
         self.run_before(time_ns)
         market = self.public.get(event.symbol)
         is_believed = True if market is None else market.on_event(event, time_ns)
@@ -168,7 +170,8 @@ class PaperExchange:
 
     def _run_next(self) -> None:
         number, due = self.agenda.pop()
-        self.now_ns = max(self.now_ns, due.due_ns)
+        if due.due_ns > self.now_ns:
+            self.now_ns = due.due_ns
         if isinstance(due.command, (Cancel, Amend)):
             self.account.answers.asked = number
         self._execute(due.command)
