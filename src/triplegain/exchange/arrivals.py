@@ -229,7 +229,8 @@ class Arrivals:
             self._engine.settle(order)
             return
         market.admit(order)
-        market.simple.guard_fill(order)
+        if market.has_own_time:
+            market.simple.guard_fill(order)
 
     def _count_in(self, order: WorkingOrder, now_ns: int) -> None:
         """It is open, told, and ends at its date."""

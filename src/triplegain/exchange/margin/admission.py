@@ -104,9 +104,10 @@ class MarginAdmission:
         """Atoms of an asset that purchases of coins may spend: what positions use and open orders with leverage may
         need is tied to them, and so is what others hold, but for `freed` of it. Below zero where that is more than
         there is. None where nothing is on margin, or where it is no collateral."""
-        margin, share = self._margin, self._margin.terms.collateral.get(asset)
+        margin = self._margin
         if not (margin.positions or self._orders.on_margin):
             return None
+        share = margin.terms.collateral.get(asset)
         lent = [each for each in self._orders.on_margin.values() if each.status in _OPEN]
         if not share or not (margin.positions or lent):
             return None
