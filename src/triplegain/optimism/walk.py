@@ -16,6 +16,7 @@ from triplegain.domain.clock import NEVER
 from triplegain.domain.market import (
     PRICED_STATES,
     CandleClosed,
+    FeedState,
     Level,
     MarketDepth,
     MarketEvent,
@@ -48,13 +49,15 @@ class Elsewhere(Struct, frozen=True):
 class _Waiting:
     """An order by one rule."""
 
-    __slots__ = ("asked", "crossed", "is_due", "is_gone", "order", "place")
+    __slots__ = ("asked", "crossed", "is_due", "is_gone", "is_new", "order", "place")
 
     def __init__(self, order: Recorded, place: int, crossed: bool) -> None:
         self.order = order
         self.place = place
         self.asked = order.asked
         self.crossed = crossed
+        #: Nobody has looked since it was sent or amended.
+        self.is_new = True
         #: The next look is entered already.
         self.is_due = False
         self.is_gone = False
@@ -73,7 +76,8 @@ class Walk:
         self._filled: dict[int, list[Filled | None]] = {}
         self._marks: dict[int, int | None] = {}
         self._waiting: dict[str, list[_Waiting]] = {symbol: [] for symbol in markets}
-        self._quotes: dict[str, tuple[int | None, int | None]] = {}
+        #: As they were at the last message: state, best bid, best ask.
+        self._shown: dict[str, tuple[FeedState, int | None, int | None]] = {}
         self._agenda: list[tuple[int, int, Callable[[], None]]] = []
         self._entries = 0
         for order in self._orders.values():
@@ -142,7 +146,9 @@ class Walk:
     def _amend(self, order: Recorded, asked: Asked) -> None:
         for each in self._waiting[order.symbol]:
             if each.order is order:
-                each.asked = asked
+                each.asked, each.is_new = asked, True
+                if not each.is_due:
+                    self._enter_look(each, self._rules[each.place], self.now_ns)
 
     def _take_back(self, order: Recorded) -> None:
         for each in [each for each in self._waiting[order.symbol] if each.order is order]:
@@ -168,16 +174,17 @@ class Walk:
     def _show(self, market: PublicMarket, waiting: list[_Waiting], event: MarketEvent) -> None:
         """To those that look at each message; the others look again in their time."""
         traded = _traded(event)
-        symbol, quotes = market.instrument.symbol, (market.book.best(BID), market.book.best(ASK))
-        is_moved = self._quotes.get(symbol) != quotes or market.depth is not MarketDepth.BOOK
-        self._quotes[symbol] = quotes
+        symbol, shown = market.instrument.symbol, (market.state, market.book.best(BID), market.book.best(ASK))
+        is_moved = self._shown.get(symbol) != shown or market.depth is not MarketDepth.BOOK
+        self._shown[symbol] = shown
         for each in list(waiting):
             rule = self._rules[each.place]
             if traded is not None and rule.hears_trades:
                 self._look(each, traded=traded)
-            if each.is_gone or not is_moved:
+            if each.is_gone or not (is_moved or each.is_new):
                 continue
             if rule.quotes_every_ns == 0:
+                each.is_new = False
                 self._look(each)
             elif not each.is_due:
                 self._enter_look(each, rule, self.now_ns)
