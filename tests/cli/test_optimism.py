@@ -17,32 +17,37 @@ from triplegain.optimism.recorded import LeftOut
 from triplegain.storage.session_store import SessionStore
 
 TOLD = RuleFigures(
-    "freqtrade", "2026.9", "its source", "USDT", 12, 8, 9, 1, Decimal(10_000), Decimal("12.5"), 12.5, -3.25, 20.0,
+    "freqtrade", "2026.9", "its source", "USDT", 12, 8, 9, 1, Decimal(10_000), Decimal("12.345678"), 12.5, -3.25, 20.0,
     2.0, 15.5, -5.0,
 )  # fmt: skip
 FEW = replace(TOLD, rule="LEAN", orders=4, low=None, high=None)
 NONE = RuleFigures(
     "kraken-cli", "0.3.2", "", "USDT", 0, 0, 0, 0, Decimal(0), Decimal(0), None, None, None, None, None, None
 )
-FOUND = Optimism(session_record("a"), True, START_NS, START_NS, 14, {LeftOut.KIND: 2}, (TOLD, FEW, NONE))
+WIDE = replace(
+    TOLD, rule="hummingbot", orders=1212, filled_here=188, filled_there=189, flattered=Decimal("123456.7"),
+    basis_points=112.5, low=-113.2, fills=115.5,
+)  # fmt: skip
+FOUND = Optimism(session_record("a"), True, START_NS, START_NS, 14, {LeftOut.KIND: 2}, (TOLD, FEW, NONE, WIDE))
 
 
 def test_a_table_says_what_each_rule_would_have_told() -> None:
-    console = Console(width=120, record=True, file=StringIO())
+    console = Console(width=80, record=True, file=StringIO())
     console.print(optimism_view(FOUND))
     shown = console.export_text()
     assert "14, 12 of them compared" in shown and "2: type that none has" in shown
     rows = {line.split()[0]: " ".join(line.split()) for line in shown.splitlines() if line.strip()}
-    assert rows["freqtrade"] == "freqtrade 2026.9 12 8 / 9 1 +12.5 -3.2 to +20.0 +2.0 +15.5 -5.0 +12.5"
-    assert rows["LEAN"] == "LEAN 2026.9 4 8 / 9 1 +12.5 below 10 orders +2.0 +15.5 -5.0 +12.5"
-    assert rows["kraken-cli"] == "kraken-cli 0.3.2 0 0 / 0 0 0"
+    assert rows["hummingbot"] == "hummingbot 188/189 of 1212 +112.5 -113.2 to +20.0 +2.0 +115.5 -5.0"
+    assert rows["LEAN"] == "LEAN 8/9 of 4 +12.5 too few +2.0 +15.5 -5.0"
+    assert rows["kraken-cli"] == "kraken-cli 0/0 of 0"
+    assert "Rules of freqtrade 2026.9, LEAN 2026.9, kraken-cli 0.3.2, hummingbot 2026.9." in " ".join(shown.split())
 
 
 def test_a_program_reads_amounts_as_text_and_what_is_unknown_as_null() -> None:
     told = optimism_as_json(FOUND)
     assert (told["session"], told["orders"], told["left_out"]) == ("a", 14, {LeftOut.KIND.value: 2})
     assert told["market"] == {"start": "2023-11-14T22:13:20.000000Z", "end": "2023-11-14T22:13:20.000000Z"}
-    assert told["rules"][0]["flattered"] == "12.5"
+    assert told["rules"][0]["flattered"] == "12.345678"
     assert (told["rules"][1]["low"], told["rules"][2]["basis_points"]) == (None, None)
 
 

@@ -12,11 +12,11 @@ from rich.text import Text
 from triplegain.app.optimism import Optimism, read_optimism
 from triplegain.cli.client import JsonOption, tell
 from triplegain.cli.database import read_session_of
-from triplegain.cli.tables import QUIET, RIGHT, WARNING, WHOLE, brief, moment, pairs, signed_amount, table_of, worded
+from triplegain.cli.tables import QUIET, RIGHT, WARNING, WHOLE, moment, pairs, table_of, worded
 from triplegain.config import home_dir
 from triplegain.domain.clock import iso
 from triplegain.domain.json_form import fields_of, plain_json
-from triplegain.optimism.flattery import ORDERS_MIN, RuleFigures
+from triplegain.optimism.flattery import RuleFigures
 
 _CAVEAT = (
     "Above zero a rule tells more than this exchange did. Flatters = price + fills + fee, in basis points of what was "
@@ -67,7 +67,8 @@ def _parts(found: Optimism) -> Iterator[RenderableType]:
         yield ""
         yield _table(asset, [each for each in found.rules if each.asset == asset])
     if found.rules:
-        yield Text(_CAVEAT, style=QUIET)
+        versions = ", ".join(dict.fromkeys(f"{each.rule} {each.version}" for each in found.rules))
+        yield Text(f"{_CAVEAT} Rules of {versions}.", style=QUIET)
     else:
         yield Text("There is no order that could be compared.", style=WARNING)
 
@@ -75,17 +76,14 @@ def _parts(found: Optimism) -> Iterator[RenderableType]:
 def _table(asset: str, rules: list[RuleFigures]) -> RenderableType:
     return table_of(
         rules,
-        ("Rule", lambda each: f"{each.rule} {each.version}", WHOLE),
-        ("Orders", "orders", RIGHT),
-        ("Filled", lambda each: f"{each.filled_here} / {each.filled_there}", RIGHT),
-        ("Only there", "only_there", RIGHT),
+        ("Rule", "rule", WHOLE),
+        ("Filled", lambda each: f"{each.filled_here}/{each.filled_there} of {each.orders}", RIGHT),
         ("Flatters", lambda each: _rate(each.basis_points), RIGHT),
         ("95 %", _range, RIGHT),
         ("Price", lambda each: _rate(each.price), RIGHT),
         ("Fills", lambda each: _rate(each.fills), RIGHT),
         ("Fee", lambda each: _rate(each.fee), RIGHT),
-        (asset, lambda each: signed_amount(brief(each.flattered)), RIGHT),
-        title=f"In basis points, paid in {asset}; filled here / there",
+        title=f"In basis points, paid in {asset}; filled here/there",
     )
 
 
@@ -95,5 +93,5 @@ def _rate(value: float | None) -> str:
 
 def _range(each: RuleFigures) -> str:
     if each.low is None or each.high is None:
-        return f"below {ORDERS_MIN} orders" if each.orders else ""
+        return "too few" if each.orders else ""
     return f"{each.low:+,.1f} to {each.high:+,.1f}"
