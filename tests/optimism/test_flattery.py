@@ -64,6 +64,14 @@ def test_an_order(each: Elsewhere, expected: tuple[str, str, str, str]) -> None:
     assert found.total == found.price + found.fills + found.fee
 
 
+def test_a_fee_is_rounded_up() -> None:
+    """One tick times one lot is 100 atoms; 0.40 % of them is 0.4 of an atom."""
+    small = Instrument("BTC/USDT", Decimal("1e-8"), Decimal("1e-8"), Decimal(1), Decimal(1))
+    each = case(0, 0, "0", "0", Filled(1, 1), 2)
+    found = flattered(each, Filled(1, 1), FREQTRADE, small)
+    assert found is not None and found.fee == -1
+
+
 def test_what_cannot_be_valued_is_not_compared() -> None:
     """Only where here and there are filled alike no mark is needed."""
     unequal, equal = (case(0, 0, "0", "0", Filled(10, 9_950), None), case(0, 10, "9960", "40", Filled(10, 9_950), None))

@@ -130,6 +130,11 @@ def test_looks_fall_on_their_times_after_a_quiet_hour() -> None:
     assert [by_rule(each)["kraken-cli"] for each in found] == [None, Filled(5, 4_990)]
 
 
+def test_an_order_sent_with_the_last_message_meets_the_market() -> None:
+    found, unseen = walked(MARKET[:5], [order(1, 25, Asked(0, Shape.MARKET, 2), over=25)]).end(25 * SECOND_NS)
+    assert unseen == [] and by_rule(found[0])["LEAN"] == Filled(2, 2 * 998)
+
+
 def test_a_market_that_is_not_to_be_trusted_shows_no_quotes() -> None:
     gap = FeedStatus(PAIR, 2 * SECOND_NS, 2 * SECOND_NS, FeedState.GAP)
     market = [*MARKET[:2], gap, *MARKET[3:]]
@@ -138,6 +143,15 @@ def test_a_market_that_is_not_to_be_trusted_shows_no_quotes() -> None:
     assert [name for name in NAMES if filled[name] is not None] == ["OctoBot", "Jesse"]
     # No quotes: valued at the last trade, twice 999.
     assert found[0].mark_doubled == 1998
+
+
+def test_a_market_that_is_seen_again_as_it_was_is_looked_at() -> None:
+    gap = FeedStatus(PAIR, 2 * SECOND_NS, 2 * SECOND_NS, FeedState.GAP)
+    again = book(6, ((998, 10),), ((1000, 10),), snapshot=True)
+    found, _ = walked(
+        [MARKET[0], gap, trade(5, 999), again], [order(1, 3, Asked(0, Shape.LIMIT, 2, 1001), over=9)]
+    ).end(9 * SECOND_NS)
+    assert by_rule(found[0])["LEAN"] == Filled(2, 2_000, is_maker=True)
 
 
 def test_where_there_are_candles_only_the_last_price_is_all_there_is() -> None:
