@@ -18,6 +18,7 @@ from triplegain.domain.exchange_events import OrderAmended, OrderPriced
 from triplegain.domain.orders import AmendRequest, OrderRequest, OrderTerms, Side
 from triplegain.domain.price import Offset, Sign
 from triplegain.domain.terms import Limit, Market, StopLoss, TrailingStop
+from triplegain.market.feed import CaptureError
 from triplegain.optimism.recorded import LeftOut
 from triplegain.session.trading_session import TradingSession
 from triplegain.storage.database import Database
@@ -79,11 +80,19 @@ async def test_orders_of_the_record_meet_the_market_that_they_met(
     await database.close()
 
 
-async def test_a_market_that_cannot_be_had_again_says_so(database_url: str, tmp_path: Path) -> None:
+async def test_a_market_that_cannot_be_had_again_says_so(
+    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     database = await Database.connect(database_url)
     store = SessionStore(database, ManualClock(START_NS))
     await store.create(replace(session_record("live"), feed="live"))
     with pytest.raises(MarketGoneError, match="`tg paper --record` keeps what a session sees"):
+        await read_optimism(tmp_path, database, "live")
+    # A recording under its name is its market; this one says nothing.
+    folder = tmp_path / "recordings" / "live"
+    folder.mkdir(parents=True)
+    monkeypatch.setattr(optimism, "is_recording", lambda path: path == folder)
+    with pytest.raises(CaptureError, match="recordings/live"):
         await read_optimism(tmp_path, database, "live")
     with pytest.raises(SessionNotFoundError):
         await read_optimism(tmp_path, database, "nobody")

@@ -18,6 +18,10 @@ class Shape(StrEnum):
     TAKE_PROFIT = "take-profit"
 
 
+#: What waits for a price that is worse for whoever sends it.
+STOPS = frozenset({Shape.STOP, Shape.STOP_LIMIT})
+
+
 class Asked(Struct, frozen=True):
     """`side` 0 buys. `price` is the limit, or the trigger of what waits for one, `limit` the second price of a
     stop-loss-limit; 0 where there is none."""
@@ -31,4 +35,4 @@ class Asked(Struct, frozen=True):
     @property
     def rises(self) -> bool:
         """The market must rise to reach its price."""
-        return (self.side == 1) is not (self.shape in (Shape.STOP, Shape.STOP_LIMIT))
+        return (self.side == 1) is not (self.shape in STOPS)

@@ -24,7 +24,7 @@ from triplegain.domain.market import (
 )
 from triplegain.exchange.book import ASK, BID
 from triplegain.exchange.public_market import PublicMarket
-from triplegain.optimism.asked import Asked, Shape
+from triplegain.optimism.asked import STOPS, Asked, Shape
 from triplegain.optimism.recorded import Recorded
 from triplegain.optimism.rules import RULES, Filled, Rule, Seen, crosses
 
@@ -78,6 +78,8 @@ class Walk:
         self._waiting: dict[str, list[_Waiting]] = {symbol: [] for symbol in markets}
         #: As they were at the last message: state, best bid, best ask.
         self._shown: dict[str, tuple[FeedState, int | None, int | None]] = {}
+        #: Symbols with an order that is new since the last message.
+        self._unseen: set[str] = set()
         self._agenda: list[tuple[int, int, Callable[[], None]]] = []
         self._entries = 0
         for order in self._orders.values():
@@ -141,12 +143,14 @@ class Walk:
             self._look(each, is_first=True)
             if not each.is_gone:
                 self._waiting[order.symbol].append(each)
+                self._unseen.add(order.symbol)
                 self._enter_look(each, rule, self.now_ns + 1)
 
     def _amend(self, order: Recorded, asked: Asked) -> None:
         for each in self._waiting[order.symbol]:
             if each.order is order:
                 each.asked, each.is_new = asked, True
+                self._unseen.add(order.symbol)
                 if not each.is_due:
                     self._enter_look(each, self._rules[each.place], self.now_ns)
 
@@ -176,15 +180,18 @@ class Walk:
         traded = _traded(event)
         symbol, shown = market.instrument.symbol, (market.state, market.book.best(BID), market.book.best(ASK))
         is_moved = self._shown.get(symbol) != shown or market.depth is not MarketDepth.BOOK
+        if traded is None and not is_moved and symbol not in self._unseen:
+            return
         self._shown[symbol] = shown
+        self._unseen.discard(symbol)
         for each in list(waiting):
             rule = self._rules[each.place]
             if traded is not None and rule.hears_trades:
                 self._look(each, traded=traded)
             if each.is_gone or not (is_moved or each.is_new):
                 continue
+            each.is_new = False
             if rule.quotes_every_ns == 0:
-                each.is_new = False
                 self._look(each)
             elif not each.is_due:
                 self._enter_look(each, rule, self.now_ns)
@@ -202,7 +209,8 @@ class Walk:
             return
         each.is_due = False if traded is None else each.is_due
         rule, market = self._rules[each.place], self._markets[each.order.symbol]
-        bids, asks = _levels(market, rule.depth)
+        # Only what takes goes further than the best; a limit that waits never does.
+        bids, asks = _levels(market, rule.depth if is_first or each.asked.shape in STOPS else 1)
         seen = Seen(bids, asks, market.last, traded, is_first, each.crossed)
         filled = rule.fill(each.asked, seen)
         if filled is not None:
@@ -218,6 +226,8 @@ def _levels(market: PublicMarket, depth: int) -> tuple[tuple[Level, ...], tuple[
         only = () if market.last is None else ((market.last, _ANY_SIZE),)
         return only, only
     (bids, asks), (bid_prices, ask_prices) = market.book.levels, market.book.prices
+    if depth == 1:
+        return tuple((price, bids[price]) for price in bid_prices[-1:]), tuple((p, asks[p]) for p in ask_prices[:1])
     best_bids = tuple((price, bids[price]) for price in reversed(bid_prices[-depth:]))
     return best_bids, tuple((price, asks[price]) for price in ask_prices[:depth])
 
