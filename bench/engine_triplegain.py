@@ -58,6 +58,7 @@ class Trader:
     def collect(self) -> None:
         self.fills += sum(isinstance(event, OrderFilled) for event in self.exchange.drain_events())
         self._wallet.drain_entries()
+        self.exchange.paths.drain()
 
     def place(self, side: Side, order_terms: OrderTerms) -> str:
         self.orders += 1

@@ -58,13 +58,13 @@ def test_an_instrument_counts_in_ticks_and_lots() -> None:
     assert (BTC.atoms_per_tick_lot, BTC.lots_min) == (10**9, 5000)
 
 
-@pytest.mark.parametrize("price", ["50000.05", "0", "-1", "NaN", "Infinity"])
+@pytest.mark.parametrize("price", ["50000.05", "0", "-1", "NaN", "sNaN", "Infinity"])
 def test_a_price_off_the_tick_is_refused(price: str) -> None:
     with pytest.raises(InvalidValueError):
         BTC.ticks(Decimal(price))
 
 
-@pytest.mark.parametrize("quantity", ["1e-9", "-1", "NaN"])
+@pytest.mark.parametrize("quantity", ["1e-9", "-1", "NaN", "sNaN"])
 def test_a_quantity_off_the_lot_is_refused(quantity: str) -> None:
     with pytest.raises(InvalidValueError):
         BTC.lots(Decimal(quantity))
@@ -72,6 +72,14 @@ def test_a_quantity_off_the_lot_is_refused(quantity: str) -> None:
 
 def test_cutting_to_the_lot_never_rounds_up() -> None:
     assert BTC.whole_lots(Decimal("0.019999999999")) == 1_999_999
+
+
+@pytest.mark.parametrize(
+    ("quantity", "lots"),
+    [("0.5", 50_000_000), ("1e-9", 0), ("0", None), ("-1", None), ("NaN", None), ("sNaN", None), ("1e-39", None)],
+)
+def test_what_can_be_traded_of_a_quantity(quantity: str, lots: int | None) -> None:
+    assert BTC.tradable_lots(Decimal(quantity)) == lots
 
 
 @pytest.mark.parametrize(

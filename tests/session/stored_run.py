@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from itertools import islice
@@ -77,11 +77,19 @@ async def as_it_comes(events: Iterator[MarketEvent]) -> AsyncIterator[Sequence[M
         yield (event,)
 
 
-async def _later(ticks: int, asked: Awaitable[AnyAnswer]) -> AnyAnswer:
-    """So many turns of the loop later."""
-    for _ in range(ticks):
-        await asyncio.sleep(0)
-    return await asked
+@dataclass
+class _LetsIn:
+    """A store that lets the next command in while a step with commands is being stored."""
+
+    store: Store
+    let_in: Callable[[int], None]
+
+    async def commit(self, session_id: str, batch: CommitBatch) -> None:
+        if batch.security_events:
+            self.let_in(1)
+            # It begins with the next turn of the loop.
+            await asyncio.sleep(0)
+        await self.store.commit(session_id, batch)
 
 
 async def play(
@@ -99,12 +107,16 @@ async def play(
 ) -> tuple[list[AnyAnswer], SessionRunner, Ending | Exception]:
     """The commands come together at message 100 of a minute of market. Their answers, and how the run ended.
 
-    `apart`: each comes while the step of the one before is being stored.
+    `apart`: each but the first comes while the step of the one before is being stored.
     `then` is done to the session of a live market a hundred messages later; `on_runner` gets the runner before it runs.
     """
     feed = market(seconds=60)
     tasks: list[asyncio.Task[AnyAnswer]] = []
+    coming: list[Coroutine[Any, Any, AnyAnswer]] = []
     changes = {"baseline": None, **changes}
+
+    def let_in(count: int) -> None:
+        tasks.extend(asyncio.get_running_loop().create_task(coming.pop(0)) for _ in range(min(count, len(coming))))
 
     def events() -> Iterator[MarketEvent]:
         for number, event in enumerate(feed.events()):
@@ -112,8 +124,8 @@ async def play(
                 door = SessionCommands(runner)
                 for index, command in enumerate(commands):
                     audit = SecurityEvent(type(command).__name__, "admin", "127.0.0.1", str(index), 0)
-                    asked = _later(index if apart else 0, door.submit(command, Origin.HAND, audit))
-                    tasks.append(asyncio.get_running_loop().create_task(asked))
+                    coming.append(door.submit(command, Origin.HAND, audit))
+                let_in(1 if apart else len(coming))
             if number == 200:
                 then(runner.session)
             yield event
@@ -133,7 +145,8 @@ async def play(
 
     session = open_session(feed, **changes)
     told: Any = as_it_comes(events()) if live else events()
-    runner = SessionRunner(session, told, store, ManualClock(), rebuild=rebuild if rebuilds else None)
+    into = _LetsIn(store, let_in) if apart else store
+    runner = SessionRunner(session, told, into, ManualClock(), rebuild=rebuild if rebuilds else None)
     on_runner(runner)
     try:
         ended: Ending | Exception = await runner.run()

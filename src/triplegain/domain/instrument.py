@@ -86,11 +86,11 @@ class Instrument:
 
     def whole_lots(self, quantity: Decimal) -> int:
         """`quantity`, not below zero, cut to the lot: never rounded up."""
-        return _whole_steps(quantity, self.lot)
+        return int(EXACT.divide_int(quantity, self.lot))
 
     def tradable_lots(self, quantity: Decimal) -> int | None:
         """What can be traded of it, cut to the lot. None where it is no quantity at all."""
-        return self.whole_lots(quantity) if is_usable(quantity) and quantity > 0 else None
+        return _whole_steps(quantity, self.lot) if is_usable(quantity) and quantity > 0 else None
 
     def price(self, ticks: int) -> Decimal:
         return _of_steps(self.tick, ticks)
@@ -99,7 +99,7 @@ class Instrument:
         return _of_steps(self.lot, lots)
 
 
-# Prices and quantities of a market come again and again.
+# Prices and quantities of a market come again and again. What these are given is finite and of a usable size.
 _again = lru_cache(maxsize=4096)
 
 
@@ -113,7 +113,6 @@ def _whole_steps(value: Decimal, step: Decimal) -> int:
     return int(EXACT.divide_int(value, step))
 
 
-@_again
 def _whole(value: Decimal, step: Decimal) -> int | None:
     """`value / step` if that is a whole number."""
     if not value.is_finite():

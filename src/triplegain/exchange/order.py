@@ -117,15 +117,15 @@ class WorkingOrder:
     key: str = field(init=False)
 
     def __post_init__(self) -> None:
-        request, instrument = self.request, self.instrument
+        request = self.request
         self.client_order_id = request.client_order_id
         self.side = side = request.side.index
-        self.funds_asset = instrument.base if side and request.leverage == 1 else instrument.quote
+        self.funds_asset = request.funds_asset
         self.is_plain = request.is_plain
-        self.pays_fee_in_base = not self.is_plain and request.pays_fee_in_base
-        self.fee_asset = instrument.base if self.pays_fee_in_base else instrument.quote
+        self.pays_fee_in_base = request.pays_fee_in_base
+        self.fee_asset = request.fee_asset
         self.account = account_of(request.origin)
-        self.asked = instrument.tradable_lots(request.quantity)
+        self.asked = self.instrument.tradable_lots(request.quantity)
         self.rising = request.terms.heading(side) > 0
         self.key = str(self.number)
         self._take_role()

@@ -264,10 +264,8 @@ class VenueMarket:
         cause = {"event": "arrival", "time_ns": order.arrived_ns}
         role = order.role
         match role:
-            case Role.LIMIT if self.has_book:
-                self._take_limit(order, cause)
-            case Role.MARKET if self.has_book:
-                self._take_market(order, cause)
+            case Role.LIMIT | Role.MARKET if self.has_book:
+                self._meet_book(order, cause)
             case Role.TRIGGER:
                 self.wait(order)
                 is_open = self.state is FeedState.SYNCED and not self.has_own_time
@@ -288,7 +286,7 @@ class VenueMarket:
     def wait_unseen(self, order: WorkingOrder) -> None:
         """An order that the exchange opens while we see no book: it waits, and a stop whose trigger the last trade has
         reached already fires when there is one."""
-        if order.role is Role.LIMIT and self.depth is MarketDepth.BOOK:
+        if order.role is Role.LIMIT and self.has_book:
             self._engine.paths.begin(order, self._engine.now_ns)
         self.wait(order)
         if order.role is Role.TRIGGER and self.last is not None and is_reached(order, self.last):
@@ -298,10 +296,10 @@ class VenueMarket:
         """What the book shows is taken; what it does not show rests, or is cancelled, never invented."""
         role = order.role
         match role:
-            case Role.MARKET:
-                self._take_market(order, cause)
             case Role.LIMIT:
                 self._take_limit(order, cause)
+            case Role.MARKET:
+                self._take_market(order, cause)
             case Role.TRIGGER:
                 self.wait(order)
             case _:
@@ -335,7 +333,7 @@ class VenueMarket:
         # What was traded up to the moment of this book is in the queue that it shows.
         order.stands_ns = max(order.stands_ns, Moment(self.public.book.moment + 1))
         self._engine.paths.begin(order, self._engine.now_ns)
-        self.resting.add(order)
+        self.wait(order)
 
     def wait(self, order: WorkingOrder) -> None:
         """Put the order, last, where it waits: among triggers, in the queue at its price, or for the next price."""
@@ -382,7 +380,7 @@ class VenueMarket:
 
     def quotes_at(self, last: int) -> tuple[int, int]:
         """The best quotes that a trade meets; itself where no book is seen."""
-        bid, ask = self.seen_quotes() if self.depth is MarketDepth.BOOK else (None, None)
+        bid, ask = self.seen_quotes() if self.has_book else (None, None)
         return (last, last) if bid is None or ask is None else (bid, ask)
 
     def charge(self, cost: int, now_ns: int) -> bool:

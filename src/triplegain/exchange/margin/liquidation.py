@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from triplegain.domain.exchange_events import MarginCalled
 from triplegain.domain.ids import Family, own_id
-from triplegain.domain.market import CandleClosed, MarketDepth, MarketEvent, PublicTrade
+from triplegain.domain.market import CandleClosed, MarketEvent, PublicTrade
 from triplegain.domain.orders import Market, OrderOptions, OrderRequest, OrderStatus, SelfTradePrevention, Side
 from triplegain.exchange.candle_time import ToldCandle
 from triplegain.exchange.margin.account import MarginAccount, Marks
@@ -140,7 +140,7 @@ class Liquidation:
         market = self._markets[position.symbol]
         if not MODES[market.state].matches:
             return False
-        return market.depth is not MarketDepth.BOOK or any(market.book.walk(position.side.index, None))
+        return not market.has_book or any(market.book.walk(position.side.index, None))
 
     def _is_being_sold(self) -> bool:
         return any(order.request.purpose == PURPOSE for order in self._orders.values())
@@ -162,7 +162,7 @@ class Liquidation:
         )
         market = self._markets[position.symbol]
         order = self._seller.force(request)
-        if market.depth is MarketDepth.CANDLES and (price := marks.get(position.symbol, market.last)) is not None:
+        if market.has_own_time and (price := marks.get(position.symbol, market.last)) is not None:
             market.simple.liquidate(order, price)
         else:
             market.admit(order)
