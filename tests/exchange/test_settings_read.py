@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from decimal import Decimal
 from pathlib import Path
@@ -49,16 +50,28 @@ def test_slippage_is_less_than_the_whole_price(written: str, ppm: int | None) ->
     [
         ("12.5\n3\n\n1000.000001\n", (3_000_000, 12_500_000, 1_000_000_001)),
         ("delay_ms\n7\n", (7_000_000,)),
-        ("5, 1, 3\n2\n", (1_000_000, 2_000_000, 3_000_000, 5_000_000)),
+        ("\ufeffround trips halved\r\n7\r\n5\r\n", (5_000_000, 7_000_000)),
+        ("\ufeff9\n5\n", (5_000_000, 9_000_000)),
+        ("time,delay_ms,order\n1700000000.5,12.5,a1\n1700000001,3,a2\n", (3_000_000, 12_500_000)),
         ("0.0000009\n", (0,)),  # whole nanoseconds, rounded down
         ("600000\n", (600_000_000_000,)),
-        ("600000.1\n", "line 1: Input should be less than or equal to 600000"),
-        ("1\n-1\n", "line 2: Input should be greater than or equal to 0"),
-        ("1\nfast\n", "line 2: number is not a number: 'fast'"),
-        ("1\nnan\n", "line 2"),
-        ("1\ninf\n", "line 2"),
-        ("nan\n1\n", "line 1"),  # no heading
-        ("delay_ms\n\n", "no delay stands in this file"),
+        ("600000.1\n", "line 1: a delay is written as 12 or 12.5, from 0 to 600000 ms, not '600000.1'"),
+        ("1\n-1\n", "line 2: a delay"),
+        ("1\nfast\n", "line 2: a delay"),
+        ("1\nnan\n", "line 2: a delay"),
+        ("1\n1e3\n", "line 2: a delay"),
+        # No headings: they would be delays that are left out.
+        ("nan\n1\n", "line 1: a delay"),
+        ("-inf\n1\n", "line 1: a delay"),
+        ("12ms\n1\n", "line 1: a delay"),
+        ("12;5\n1\n", "line 1: a delay"),
+        ("-\n1\n", "line 1: a delay"),
+        ("12,5\n1\n", "line 1: 2 cells instead of 1; a fraction has a point"),
+        ("time,delay_ms\n1,2\n3\n", "line 3: 1 cells instead of 2"),
+        ("time,latency\n1,2\n", "of several columns one is called delay_ms"),
+        ("delay_ms\n\n", "a file of delays has 1 to 100000 of them, this one 0"),
+        ("1\n" * 100_001, "a file of delays has 1 to 100000 of them, this one 100001"),
+        ("1" * (8 << 20) + "1", "larger than 8 MB"),
     ],
 )
 def test_measured_delays_are_read_from_a_file(tmp_path: Path, text: str, told: tuple[int, ...] | str) -> None:
@@ -82,8 +95,12 @@ def test_measured_delays_are_kept_by_value_and_of_many_every_half_percent(tmp_pa
     assert kind.read([str(delay) for delay in many]) == many
     assert kind.read(["3", 1, Decimal(2)]) == (1, 2, 3)
     assert (kind.read(""), kind.read([]), kind.nearest(["700000", "1"])) == ((), (), [600_000, "1"])
-    for missing in ("delays", str(tmp_path), str(tmp_path / "none")):
-        with pytest.raises(Wrong, match=r"whole path|cannot be read"):
+    os.mkfifo(tmp_path / "pipe")
+    for missing, why in (
+        ("delays", "whole path"), (f"{tmp_path}", "no regular file"), (f"{tmp_path}/pipe", "no regular file"),
+        (f"{tmp_path}/none", "No such file"), ("~nobody-here/x", "home directory"), ("/a\0b", "null"),
+    ):  # fmt: skip
+        with pytest.raises(Wrong, match=f"the file of delays cannot be read: .*{why}"):
             kind.read(missing)
 
 

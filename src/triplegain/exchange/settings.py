@@ -52,7 +52,7 @@ class ExchangeSettings:
     recorded_delays_ns: tuple[int, ...] = key(
         "recorded_latency_ms", "", MEASURED_DELAYS,
         "one-way delays that were measured, drawn from the seed in place of those above: a file with one a line (or"
-        " parted by commas), by its whole path, or the list; what it says is kept by the session, of more than 201"
+        " a column `delay_ms`), by its whole path, or the list; what it says is kept by the session, of more than 201"
         " every half percent",
     )  # fmt: skip
     queue_model: QueueModel = key(
