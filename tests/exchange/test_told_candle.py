@@ -23,7 +23,10 @@ def order(sent: int, delay: int = 0, starts_at_ns: int | None = None, terms: Ord
 
 
 def test_what_of_a_candle_explains_a_fill() -> None:
-    assert told().cause == {"event": "candle", "time_ns": 1100, "open_time_ns": 1000, "price": 10, "quantity": 5}
+    assert told().cause == {
+        "event": "candle", "time_ns": 1100, "open_time_ns": 1000, "price": 10, "quantity": 5, "high": 12,
+        "low": 9, "close": 11,
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize(
