@@ -62,6 +62,7 @@ class Bench:
         self.settings = settings
         public = public_markets({instrument: depth}) if shares is None else shares.exchange.public
         self.exchange: PaperExchange = PaperExchange("bench", public, self.wallet, settings)
+        self.exchange.paths.keep()
         self.parts = Parts()
         self.wallet.register(self.parts)
         self.exchange.register(self.parts)

@@ -38,6 +38,7 @@ class Kept(Trader):
 
     def __init__(self, exchange: PaperExchange, parts: Parts) -> None:
         super().__init__(exchange)
+        exchange.paths.keep()
         self.parts = parts
 
     def state(self) -> State:

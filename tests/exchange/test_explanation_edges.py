@@ -9,6 +9,7 @@ import pytest
 from tests.exchange.conftest import INSTRUMENT
 from tests.exchange.written_engine import working
 
+from triplegain.domain.exchange_events import OrderFilled
 from triplegain.domain.money import atoms
 from triplegain.domain.orders import FeePreference, Market, OrderOptions, StopLoss
 from triplegain.exchange.book import ASK, BID
@@ -154,6 +155,29 @@ def test_the_book_before_it_with_what_was_left_of_it() -> None:
     assert told["book"] == {"bids": [["100", "3"]], "asks": [["100.2", "1", "0.25"], ["100.3", "1", "0"]]}
     assert "book" not in told["cause"]
     assert "book" not in said(order(), cause={**CAUSE, "book": None})
+
+
+def test_what_the_book_was_before_each_step(usual: Any) -> None:
+    """Three makers share 2.5 of a trade of 7.5 behind 5: what the feed displayed, the trade not taken off. Both fills
+    of a walk see the first level as it was before it; the print of before is off what could be sold to. One quote of
+    2.5 then fills three orders: each finds what those before it have left of it."""
+    books: dict[str, Any] = {}
+    for name, price in (("a", "100.0"), ("b", "100.0"), ("c", "100.0"), ("d", "99.9"), ("e", "99.9")):
+        usual.order(name, "buy", "1", price)
+    usual.trade("sell", "7.5", "100.0")
+    usual.order("t", "buy", "1.5")
+    usual.book(bids="100.0x0", asks="99.9x2.5")
+    for event in usual.drain():
+        if isinstance(event, OrderFilled):
+            books[event.fill_id] = event.explanation["book"]
+    asks = [["100.1", "1"], ["100.2", "10"]]
+    assert list(books.values()) == [
+        *[{"bids": [["100", "5"]], "asks": asks}] * 3,
+        *[{"bids": [["100", "5", "0"]], "asks": asks}] * 2,
+        {"bids": [], "asks": [["99.9", "2.5"], ["100.1", "1", "0"], ["100.2", "10", "9.5"]]},
+        {"bids": [], "asks": [["99.9", "2.5", "2"], ["100.1", "1", "0"], ["100.2", "10", "9.5"]]},
+        {"bids": [], "asks": [["99.9", "2.5", "1"], ["100.1", "1", "0"], ["100.2", "10", "9.5"]]},
+    ]
 
 
 def test_a_fee_in_coins_counts_at_the_price_of_the_fill() -> None:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 from triplegain.domain.parts import Parts, Touch, nobody
 from triplegain.exchange.book import ASK, BID, OrderBook
-from triplegain.exchange.ladder import LADDER_LEVELS, Ladder, LadderLevel
+from triplegain.exchange.ladder import LADDER_LEVELS, Ladder
 
 
 class AccountBook:
@@ -40,15 +40,25 @@ class AccountBook:
                 yield price, size
 
     def ladder(self) -> Ladder:
-        """The best levels of both sides as they are now."""
-        bids, asks = self.public.prices
-        return Ladder(self._rungs(BID, bids[: -LADDER_LEVELS - 1 : -1]), self._rungs(ASK, asks[:LADDER_LEVELS]))
+        """The best levels of both sides as they are now, with what is left of each."""
+        ladder, public = self.displayed(), self.public
+        for side, rungs in ((BID, ladder.bids), (ASK, ladder.asks)):
+            taken = self.taken[side]
+            if taken or public.unsettled:
+                prices = [price for price, _, _ in rungs]
+                unsettled = public.unsettled_of(side, prices) if public.unsettled else ()
+                for place, price in enumerate(prices):
+                    if price in taken or price in unsettled:
+                        rungs[place] = (price, rungs[place][1], self.available(side, price))
+        return ladder
 
-    def _rungs(self, side: int, prices: list[int]) -> list[LadderLevel]:
-        levels = self.public.levels[side]
-        if self.public.unsettled or self.taken[side]:
-            return [(price, levels[price], self.available(side, price)) for price in prices]
-        return [(price, size, size) for price in prices for size in (levels[price],)]
+    def displayed(self) -> Ladder:
+        """The best levels of both sides as the feed shows them, whatever was taken of them."""
+        (bids, asks), (bid_prices, ask_prices) = self.public.levels, self.public.prices
+        return Ladder(
+            [(price, size, size) for price in bid_prices[: -LADDER_LEVELS - 1 : -1] for size in (bids[price],)],
+            [(price, size, size) for price in ask_prices[:LADDER_LEVELS] for size in (asks[price],)],
+        )
 
     def take(self, side: int, price: int, lots: int) -> None:
         """The account uses up `lots` of a level."""

@@ -230,6 +230,13 @@ class OrderBook:
                 return 0
         return size
 
+    def unsettled_of(self, side: int, prices: list[int]) -> list[int]:
+        """Those of these levels of which the tape may have taken something."""
+        prints, swept_to = self.prints[side], self._swept_to[side]
+        if swept_to is None:
+            return [price for price in prices if price in prints] if prints else []
+        return [price for price in prices if price in prints or is_better(side, price, swept_to)]
+
     def _is_swept(self, side: int, price: int) -> bool:
         swept_to = self._swept_to[side]
         return swept_to is not None and is_better(side, price, swept_to)

@@ -11,7 +11,7 @@ from triplegain.domain.money import EXACT, from_atoms, text
 from triplegain.exchange.ladder import Ladder
 from triplegain.exchange.margin.account import MarginFill
 from triplegain.exchange.order import Quotes, WorkingOrder
-from triplegain.exchange.queue import UNKNOWN_AHEAD
+from triplegain.exchange.queue import is_unknown
 
 _HALF = Decimal("0.5")
 
@@ -126,7 +126,7 @@ def _readable(cause: dict[str, Any], instrument: Instrument) -> dict[str, Any]:
 
 
 def _queue(ahead: int, instrument: Instrument) -> str:
-    return "unknown" if ahead > UNKNOWN_AHEAD // 2 else text(instrument.quantity(ahead))
+    return "unknown" if is_unknown(ahead) else text(instrument.quantity(ahead))
 
 
 def _quote(quotes: Quotes, instrument: Instrument) -> list[str | None]:

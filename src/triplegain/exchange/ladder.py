@@ -1,4 +1,4 @@
-"""The book as an account saw it just before one matching step: what stood there, and what of it could still be had."""
+"""The book as an account saw it just before an order met it: what stood there, and what of it could still be had."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ LadderLevel = tuple[int, int, int]
 
 
 class Ladder:
-    """Taken once in a step and shared by its fills; its words are made when they are first read."""
+    """Shared by the fills of one order in one step; its words are made when they are first read."""
 
     __slots__ = ("_told", "asks", "bids")
 

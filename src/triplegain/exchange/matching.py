@@ -18,7 +18,7 @@ from triplegain.exchange.charges import paid_for
 from triplegain.exchange.engine import Engine
 from triplegain.exchange.ladder import Ladder
 from triplegain.exchange.order import WorkingOrder
-from triplegain.exchange.queue import UNKNOWN_AHEAD, QueueEstimator
+from triplegain.exchange.queue import UNKNOWN_AHEAD, QueueEstimator, is_unknown
 from triplegain.exchange.resting import RestingOrders
 
 SELF_TRADE = "self-trade prevention"
@@ -43,7 +43,7 @@ class Matcher:
         """
         opposite = 1 - order.side
         own = self._resting.levels[opposite]
-        cause = {**cause, "book": self._book.ladder()}
+        cause = {**cause, "book": None}
         for price in self._prices(opposite, limit):
             while own.get(price):
                 first = own[price][0]
@@ -108,6 +108,9 @@ class Matcher:
         if lots > 0 and order.side == 0:
             lots = self._engine.affordable(order, price, lots)
         if lots > 0:
+            if cause["book"] is None:
+                # As it was before the first of its fills.
+                cause["book"] = self._book.ladder()
             level = {"displayed": self._public.displayed(opposite, price), "available": available}
             self._book.take(opposite, price, lots)
             self._engine.fill(order, price, lots, False, "book", {**cause, "level": level})
@@ -161,7 +164,8 @@ class Matcher:
                 order.shrunk_ns = moment
             order.ahead = ahead_after(order.ahead, before - explained, cancelled, after)
             if abs(order.ahead - order.queue_noted) >= order.queue_step:
-                self._note(order, QueueChange.TOLD_LATE if told_late else QueueChange.CANCELLED)
+                why = QueueChange.TOLD_LATE if told_late else QueueChange.CANCELLED
+                self._note(order, QueueChange.SHOWN_ANEW if is_unknown(order.queue_noted) else why)
 
     def shown_anew(self, moment: Moment, tape: Moment) -> None:
         """A snapshot: no more stands in front than it shows, which is a shrink like any other; out of sight all stays
@@ -178,9 +182,14 @@ class Matcher:
                         self._note(order, QueueChange.SHOWN_ANEW)
 
     def _note(self, order: WorkingOrder, why: QueueChange) -> None:
-        """A queue has moved by enough to be told; the first sight of a level is no change of it."""
-        why = why if order.queue_noted < UNKNOWN_AHEAD else QueueChange.SHOWN_ANEW
+        """A queue has moved by enough to be told."""
         self._engine.paths.note(order, self._engine.now_ns, why)
+
+    def _note_traded(self, order: WorkingOrder) -> None:
+        """The same by a trade, be it that the book had shown it as a queue that shrinks."""
+        moved, traded = abs(order.ahead - order.queue_noted), order.queue_traded - order.queue_traded_noted
+        if max(moved, traded) >= order.queue_step:
+            self._note(order, QueueChange.TRADED)
 
     def trade(self, side: int, price: int, lots: int, moment: Moment) -> None:
         """A public trade hit `side` at `price`: our better orders fill first, then the queue at the price moves.
@@ -202,12 +211,15 @@ class Matcher:
                 break
             if order.stands_ns > moment or not order.left:
                 continue
-            ahead, order.ahead, order.ahead_before = order.ahead, 0, 0
+            ahead = order.ahead
+            if moment <= order.shrunk_ns and not is_unknown(order.ahead_before):
+                # The book was first: what had left it may be what this trade took.
+                ahead = order.ahead_before
+            order.ahead = order.ahead_before = 0
             self._engine.touch(order.key)
-            if ahead < UNKNOWN_AHEAD:
+            if not is_unknown(ahead):
                 order.queue_traded += ahead
-            if order.queue_noted >= order.queue_step:
-                self._note(order, QueueChange.TRADED)
+            self._note_traded(order)
             if remaining:
                 remaining -= self._fill_maker(order, remaining, moment, "trade_through", ahead, cause)
         return remaining
@@ -230,8 +242,7 @@ class Matcher:
             order.ahead = min(order.ahead, order.ahead_before) if seen else max(order.ahead - public_gone, 0)
             self._engine.touch(order.key)
             order.queue_traded += min(public_gone, ahead)
-            if abs(order.ahead - order.queue_noted) >= order.queue_step:
-                self._note(order, QueueChange.TRADED)
+            self._note_traded(order)
             if remaining:
                 remaining -= self._fill_maker(order, min(remaining, order.in_book), moment, "queue", ahead, cause)
 
@@ -240,8 +251,9 @@ class Matcher:
     ) -> int:
         lots = min(lots, order.left)
         if cause.get("book", False) is None:
-            # Most trades fill nothing of ours: only the first that one does fill looks.
-            cause["book"] = self._book.ladder()
+            # Most trades fill nothing of ours: only the first that one does fill looks. The trade itself is already
+            # taken off what could be had.
+            cause["book"] = self._book.displayed()
         self._engine.fill(order, order.price, lots, True, model, {**cause, "queue_ahead": ahead})
         if not order.left:
             self._resting.remove(order)
@@ -271,12 +283,12 @@ class Matcher:
         best = self._public.best(opposite)
         if best is None:
             return
-        seen: Ladder | None = None
         for order in self._resting.in_priority(side):
             if not reaches(side, order.price, best):
                 return
             if order.stands_ns > moment or not order.left:
                 continue
+            seen: Ladder | None = None
             for price, size in self._book.walk(opposite, order.price):
                 lots, seen = min(size, order.left), seen or self._book.ladder()
                 self._book.take(opposite, price, lots)

@@ -14,6 +14,7 @@ from triplegain.domain.fees import FeeTier
 from triplegain.domain.instrument import Instrument
 from triplegain.domain.ledger_entry import LedgerAccount, account_of
 from triplegain.domain.orders import OrderRequest, OrderStatus
+from triplegain.domain.queue_path import QueueChange
 from triplegain.domain.views import OrderStanding
 
 Quotes = tuple[int | None, int | None]
@@ -56,12 +57,16 @@ class WorkingOrder:
     ahead: int = 0
     ahead_before: int = 0
     ahead_at_arrival: int = 0
-    #: How many points of its queue's path are kept, the queue at the last one, by how much it must change for the next,
-    #: and how many lots in front of it have been traded.
+    #: Lots in front of it that have been traded, in all its places.
+    queue_traded: int = 0
+    #: How many points of its queue's path are kept, the queue and what had been traded of it at the last one, and by
+    #: how much one of these must change for the next. What `queue_placed_by` names is a point that is not kept yet.
     queue_points: int = 0
     queue_noted: int = 0
+    queue_traded_noted: int = 0
     queue_step: int = 0
-    queue_traded: int = 0
+    queue_placed_ns: int = 0
+    queue_placed_by: QueueChange | None = None
     fee_ceiling_ppm: int = 0
     #: The rates of all its fills, once it has one, and the 30-day volume in USD by which it has them.
     tier: FeeTier | None = None
@@ -200,21 +205,21 @@ _DERIVED = {
 _WIDE = {
     "price", "lots", "left", "ahead", "ahead_before", "ahead_at_arrival", "spent_atoms",
     "limit", "fired", "bid_when_fired", "ask_when_fired", "peak", "shown", "cost",
-    "queue_noted", "queue_step", "queue_traded",
+    "queue_noted", "queue_step", "queue_traded", "queue_traded_noted",
 }  # fmt: skip
 #: Those of them that came later. msgspec leaves out what is this very object.
 _NONE = Decimal(0)
 _ADDED_WIDE = dict.fromkeys(
     (
         "limit", "fired", "bid_when_fired", "ask_when_fired", "peak", "shown", "cost",
-        "queue_noted", "queue_step", "queue_traded",
+        "queue_noted", "queue_step", "queue_traded", "queue_traded_noted",
     ),
     _NONE,
 )  # fmt: skip
 #: What an order has in it that was stored before there was such a field; not stored where it is that.
 _ADDED = {
-    "passed": 0, "queue_points": 0, "stands_ns": NO_MOMENT, "scheduled": False, "fills": 0, "tier": None,
-    "tier_volume_usd": 0, **_ADDED_WIDE,
+    "passed": 0, "queue_points": 0, "queue_placed_ns": 0, "queue_placed_by": None, "stands_ns": NO_MOMENT,
+    "scheduled": False, "fills": 0, "tier": None, "tier_volume_usd": 0, **_ADDED_WIDE,
 }  # fmt: skip
 #: What is stored of an order.
 StoredOrder = msgspec.defstruct(

@@ -17,6 +17,11 @@ from triplegain.exchange.settings import ExchangeSettings, QueueModel
 UNKNOWN_AHEAD = 1 << 62
 
 
+def is_unknown(ahead: int) -> bool:
+    """Whether nobody knows the queue, even where trades or late orders have been counted from it."""
+    return ahead > UNKNOWN_AHEAD // 2
+
+
 class Leavers(Protocol):
     """How many of `cancelled` stood in front, where `ahead` (above 0) did and the level showed `there` (above 0).
 

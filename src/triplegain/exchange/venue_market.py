@@ -261,6 +261,8 @@ class VenueMarket:
     def admit(self, order: WorkingOrder) -> None:
         """An accepted order starts to work: trigger orders wait, takers take, limits rest what is left."""
         order.stands_ns = Moment(self._engine.now_ns)
+        # The queue of a place that it had before is no longer in front of it.
+        order.ahead = order.ahead_before = 0
         cause = {"event": "arrival", "time_ns": order.arrived_ns}
         role = order.role
         match role:

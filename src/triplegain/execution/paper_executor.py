@@ -45,6 +45,7 @@ class PaperOrderExecutor:
         #: The last fills of this run, for whoever looks.
         self.last_fills: deque[OrderFilled] = deque(maxlen=_SHOWN_FILLS)
         self._exchange = exchange
+        exchange.paths.keep()
         self._events: list[ExchangeEvent] = []
         self._fills: list[OrderFilled] = []
         #: An open or just finished order, as the exchange knows it.
