@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import random
 from decimal import Decimal
+from fractions import Fraction
+from itertools import accumulate
 
 import pytest
 
@@ -45,6 +48,20 @@ def test_the_deepest_fall_is_by_share_and_an_unknown_equity_is_none() -> None:
     # 181 of 200 is 9.5 %; 180 of 200 is 10 % again, which is no deeper.
     assert falls == [None, Drawdown(Decimal(100), 1, Decimal(100), 1), *falls[1:2], *[ten] * 5]
     assert (seen.peak, ten.percent) == (Decimal(200), Decimal(10))
+
+
+def test_a_fall_that_cannot_be_the_deepest_is_not_measured_and_changes_nothing() -> None:
+    """200 made-up equities: each against the deepest of all falls from the highest before it, looked for anew."""
+    chance = random.Random(4)
+    seen, equities = EquitySoFar(), list[Decimal]()
+    for number in range(1, 201):
+        equities.append(Decimal(chance.randint(-20, 120)))
+        seen = seen.after(equities[-1], number)
+        peaks = list(accumulate(equities, max))
+        assert seen.peak == peaks[-1]
+        falls = [Fraction(peak - low) / Fraction(peak) for peak, low in zip(peaks, equities, strict=True) if peak > 0]
+        deepest = seen.drawdown
+        assert deepest is not None and Fraction(deepest.peak - deepest.trough) / Fraction(deepest.peak) == max(falls)
 
 
 @pytest.mark.parametrize(

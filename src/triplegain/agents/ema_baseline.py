@@ -119,17 +119,17 @@ class EmaBaseline(Baseline):
         side = (fast > slow) - (fast < slow)
         before = self._side
         self._side = side or before
-        atr_fraction = Decimal(atr / candle.close) * self._settings.stop_atr_multiple
-        stop = max(self._settings.stop_min, atr_fraction.quantize(_STEP, ROUND_CEILING))
         if before < 0 < side:
-            return self._signal(Action.BUY, "above", stop)
+            return self._signal(Action.BUY, "above", atr / candle.close)
         if side < 0 < before:
-            return self._signal(Action.SELL, "below", stop)
+            return self._signal(Action.SELL, "below", atr / candle.close)
         trend = {1: "above", -1: "below"}.get(self._side, "level with")
         stays = f"no cross: EMA {self._fast.period} stays {trend} the slow average"
         return AgentAnswer(Action.HOLD, self._settings.confidence, stays)
 
-    def _signal(self, action: Action, where: str, stop: Decimal) -> AgentAnswer:
+    def _signal(self, action: Action, where: str, atr_fraction: float) -> AgentAnswer:
+        distance = Decimal(atr_fraction) * self._settings.stop_atr_multiple
+        stop = max(self._settings.stop_min, distance.quantize(_STEP, ROUND_CEILING))
         reasoning = f"EMA {self._fast.period} crossed {where} EMA {self._slow.period}"
         target = self._settings.target_stop_multiple * stop
         return AgentAnswer(action, self._settings.confidence, reasoning, stop, target)

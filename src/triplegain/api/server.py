@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _LOG = logging.getLogger(__name__)
 _STOP_WAIT_S = 5
 #: A run that may be over in a moment makes the application only for who asks; one that stays, once its market is there.
-_READY_AFTER_S, _READY_SOON_S = 10.0, 0.5
+_READY_AFTER_S, _READY_SOON_S = 60.0, 0.5
 #: Connections of the network: so many at once, and then so many a second. Nobody must keep the session from its market
 #: by connecting.
 _BURST, _PER_S = 100, 200

@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from typing import Any, assert_never
+from typing import Any, TypeGuard, assert_never
 
 import msgspec
 from msgspec import structs
@@ -84,16 +84,22 @@ class CycleOutcome:
 
 
 @dataclass(frozen=True, slots=True)
-class CycleContext:
-    """What one cycle looks at. `number` counts the session's decisions; `positions` are those of the symbol.
-
-    `free_base` are coins of the base asset that belong to no position and no order.
-    """
+class CycleMoment:
+    """Of which decision, when and on what. `number` counts the session's decisions."""
 
     number: int
     time_ns: int
     symbol: str
     agent: str
+
+
+@dataclass(frozen=True, slots=True)
+class CycleContext(CycleMoment):
+    """What one cycle looks at. `positions` are those of the symbol.
+
+    `free_base` are coins of the base asset that belong to no position and no order.
+    """
+
     portfolio: PortfolioView
     market: MarketFigures
     positions: tuple[OpenPosition, ...]
@@ -129,12 +135,12 @@ class CycleContext:
 def run_cycle(answer: Answer, situation: CycleContext, judge: Judge) -> CycleOutcome:
     """What comes of one answer. Abstain and hold change nothing; exits are decided even while paused."""
     if isinstance(answer, Abstain):
-        return _outcome(situation, ("abstain", Decimal(0)), Outcome.ABSTAINED, (answer.reason,))
+        return _stays(answer, situation)
     if isinstance(answer, TargetWeights):
         return _divide(answer, situation, judge)
     match answer.action:
         case Action.HOLD:
-            return _outcome(situation, answer, Outcome.HELD, (answer.reasoning,))
+            return _stays(answer, situation)
         case Action.BUY | Action.SELL:
             side = opening_side(answer, situation)
             if side is not None:
@@ -146,6 +152,17 @@ def run_cycle(answer: Answer, situation: CycleContext, judge: Judge) -> CycleOut
             return _close(answer, situation, judge, Side.SELL)
         case _:
             assert_never(answer.action)
+
+
+def changes_nothing(answer: Answer) -> TypeGuard[AgentAnswer | Abstain]:
+    """Whatever the account and the market are like."""
+    return isinstance(answer, Abstain) or (isinstance(answer, AgentAnswer) and answer.action is Action.HOLD)
+
+
+def _stays(answer: AgentAnswer | Abstain, moment: CycleMoment) -> CycleOutcome:
+    if isinstance(answer, Abstain):
+        return _outcome(moment, ("abstain", Decimal(0)), Outcome.ABSTAINED, (answer.reason,))
+    return _outcome(moment, answer, Outcome.HELD, (answer.reasoning,))
 
 
 def opening_side(answer: AgentAnswer, situation: CycleContext) -> Side | None:
@@ -309,7 +326,7 @@ def _clamps(*verdicts: RiskVerdict) -> list[dict[str, str]]:
 
 
 def _outcome(
-    situation: CycleContext,
+    moment: CycleMoment,
     answer: AgentAnswer | tuple[str, Decimal],
     outcome: Outcome,
     reasons: tuple[str, ...],
@@ -319,10 +336,10 @@ def _outcome(
     """Of an answer, or of a word and its confidence."""
     word, confidence = answer if isinstance(answer, tuple) else (answer.action.value, answer.confidence)
     decision = DecisionRecord(
-        number=situation.number,
-        time_ns=situation.time_ns,
-        symbol=situation.symbol,
-        agent=situation.agent,
+        number=moment.number,
+        time_ns=moment.time_ns,
+        symbol=moment.symbol,
+        agent=moment.agent,
         action=word,
         confidence=confidence,
         outcome=outcome,
@@ -374,6 +391,10 @@ class DecisionExecutor:
 
         return run_cycle(answer, situation, judge)
 
+    def stay(self, answer: AgentAnswer | Abstain, moment: CycleMoment) -> DecisionRecord | None:
+        """An answer that changes nothing, for which nobody needs to look at anything."""
+        return self.note(_stays(answer, moment).decision, {})
+
     def carry_out(
         self,
         outcome: CycleOutcome,
@@ -424,17 +445,17 @@ class DecisionExecutor:
 
     def note(self, decision: DecisionRecord, details: Mapping[str, Any]) -> DecisionRecord | None:
         """Count it, and put it down if it is news."""
-        state = self.state
-        noted = structs.replace(decision, number=self.next_number, details={**decision.details, **details})
-        state.counts[noted.outcome] = state.counts.get(noted.outcome, 0) + 1
+        state, outcome = self.state, decision.outcome
+        state.counts[outcome] = state.counts.get(outcome, 0) + 1
         # Not where it was never put to risk, or where the order manager did not take it.
-        state.refused_by_risk += noted.outcome is Outcome.REFUSED and "rules" in noted.details
+        state.refused_by_risk += outcome is Outcome.REFUSED and ("rules" in decision.details or "rules" in details)
         # A count in the reason is progress, not another reason.
-        words = _NUMBER.sub("#", f"{decision.outcome}: {'; '.join(decision.reasons)}")
-        is_quiet = decision.outcome in (Outcome.HELD, Outcome.ABSTAINED) and not details
+        words = _NUMBER.sub("#", f"{outcome}: {'; '.join(decision.reasons)}")
+        is_quiet = outcome in (Outcome.HELD, Outcome.ABSTAINED) and not details
         if is_quiet and state.last_words.get(decision.symbol) == words:
             return None
         state.last_words[decision.symbol] = words
+        noted = structs.replace(decision, number=self.next_number, details={**decision.details, **details})
         state.number = noted.number
         self._record.put(noted)
         if noted.outcome in (Outcome.SENT, Outcome.REFUSED) or details:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
@@ -36,13 +36,26 @@ class SessionPrices:
     _source: QuoteSource
     _depth: Mapping[str, MarketDepth]
     chain: PaperPriceSource
+    #: By symbol the quote that was given out last of the session's feed, the message it was made of, and when.
+    _given: dict[str, tuple[int, int, Quote]] = field(default_factory=dict, init=False)
 
     def quote(self, symbol: str) -> Quote | None:
         """The quote of now (market time), None if there is no fresh one."""
-        self._take_from_exchange(symbol)
-        if (market := self._exchange.markets.get(symbol)) is not None and market.is_held:
+        market, now_ns = self._exchange.markets.get(symbol), self._exchange.now_ns
+        if market is None:
+            return self.chain.quote(symbol, now_ns)
+        told = market.public.told
+        if market.is_held:
+            self._take_from_exchange(symbol)
             return None
-        return self.chain.quote(symbol, self._exchange.now_ns)
+        given = self._given.get(symbol)
+        if given is not None and given[0] == told and given[1] == now_ns and told:
+            return given[2]
+        self._take_from_exchange(symbol)
+        quote = self.chain.quote(symbol, now_ns)
+        if quote is not None and quote.source is self._source:
+            self._given[symbol] = told, now_ns, quote
+        return quote
 
     def mark(self, symbol: str) -> Decimal | None:
         """Price to value with, None if it is not fresh."""

@@ -62,11 +62,14 @@ class EquitySoFar(msgspec.Struct, frozen=True):
         peak, peak_at_ns = self.peak, self.peak_at_ns
         if peak is None or equity >= peak:
             peak, peak_at_ns = equity, time_ns
-        if peak <= 0:
-            return EquitySoFar(peak, peak_at_ns, self.drawdown)
+        deepest = self.drawdown
+        if peak <= 0 or (deepest is not None and equity >= deepest.trough and peak <= deepest.peak):
+            # From no higher a peak to no lower a trough is no deeper.
+            is_same = (peak, peak_at_ns) == (self.peak, self.peak_at_ns)
+            return self if is_same else EquitySoFar(peak, peak_at_ns, deepest)
         fall = Drawdown(peak, peak_at_ns, equity, time_ns)
-        is_deepest = self.drawdown is None or fall.is_deeper_than(self.drawdown)
-        return EquitySoFar(peak, peak_at_ns, fall if is_deepest else self.drawdown)
+        is_deepest = deepest is None or fall.is_deeper_than(deepest)
+        return EquitySoFar(peak, peak_at_ns, fall if is_deepest else deepest)
 
 
 class Statement(msgspec.Struct, frozen=True, kw_only=True):

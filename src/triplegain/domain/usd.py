@@ -22,10 +22,16 @@ class UsdPrices:
     def __init__(self, symbols: Iterable[str], mark: Callable[[str], Decimal | None]) -> None:
         self._pairs = [(symbol, *symbol.split("/")) for symbol in symbols]
         self._mark = mark
+        #: By asset the symbols that price it in dollars, or dollars in it, with whether it is their base.
+        self._in_dollars: dict[str, list[tuple[str, bool]]] = {}
+        for symbol, base, quote in self._pairs:
+            if quote in DOLLARS:
+                self._in_dollars.setdefault(base, []).append((symbol, True))
+            if base in DOLLARS and base != quote:
+                self._in_dollars.setdefault(quote, []).append((symbol, False))
 
     def __call__(self, asset: str) -> Decimal | None:
-        asset = asset.upper()
-        if asset in DOLLARS:
+        if asset in DOLLARS or (asset := asset.upper()) in DOLLARS:
             return _ONE
         if (direct := self._direct(asset)) is not None:
             return direct
@@ -40,10 +46,7 @@ class UsdPrices:
 
     def _direct(self, asset: str) -> Decimal | None:
         """Through one symbol; None where there is none, or none that is fresh."""
-        for symbol, base, quote in self._pairs:
-            is_base = base == asset
-            if (quote if is_base else base) not in DOLLARS or (not is_base and quote != asset):
-                continue
+        for symbol, is_base in self._in_dollars.get(asset, ()):
             mark = self._mark(symbol)
             if mark is not None and mark > 0:
                 return _PRICE.multiply(_ONE, mark) if is_base else divide(_ONE, mark)

@@ -9,8 +9,10 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
+from functools import cache
 
 from msgspec import Struct, field
+from msgspec.structs import asdict
 
 from triplegain.domain.exchange_events import OrderFilled
 from triplegain.domain.instrument import Instrument
@@ -18,11 +20,11 @@ from triplegain.domain.ledger_entry import LedgerAccount
 from triplegain.domain.money import EXACT, from_atoms
 from triplegain.domain.parts import Parts
 from triplegain.domain.records import BalanceRecord
-from triplegain.domain.statement import AccountSummary, EquitySoFar
+from triplegain.domain.statement import AccountSummary, EquitySoFar, Statement
 from triplegain.domain.usd import DOLLARS, UsdPrices
 from triplegain.exchange.margin.account import MarginAccount, MarginState
 from triplegain.execution.positions import Positions, Results
-from triplegain.ledger.realised import CostBook, add_known, in_usd
+from triplegain.ledger.realised import CostBook, UsdPrice, add_known, in_usd
 from triplegain.ledger.valuation import Opening, equity_usd
 from triplegain.ledger.wallet import Wallet
 
@@ -30,6 +32,7 @@ from triplegain.ledger.wallet import Wallet
 Mark = Callable[[str], Decimal | None]
 
 _ZERO = Decimal(0)
+_NO_MARGIN = MarginState()
 _MAX_TRADE_HISTORY = 1000
 
 
@@ -74,6 +77,8 @@ class PaperPortfolio:
         #: Oldest first; older ones are in the database.
         self.trade_history: deque[OrderFilled] = deque(maxlen=max_trade_history)
         self._wallet = wallet
+        #: Totals and held in atoms, and the records of them.
+        self._told_balances: tuple[dict[str, tuple[int, int]], tuple[BalanceRecord, ...]] = {}, ()
         #: What is held on margin beside the balances; None for an account that has none.
         self.margin: MarginAccount | None = None
 
@@ -90,7 +95,11 @@ class PaperPortfolio:
 
     def balances(self) -> tuple[BalanceRecord, ...]:
         """Every asset that was ever there, by name."""
-        return tuple(BalanceRecord(asset, self.total(asset), self.held(asset)) for asset in self._wallet.assets())
+        there = {asset: (self._wallet.total(asset), self._wallet.held(asset)) for asset in self._wallet.totals()}
+        if there != self._told_balances[0]:
+            told = (BalanceRecord(asset, from_atoms(total), from_atoms(held)) for asset, (total, held) in there.items())
+            self._told_balances = there, tuple(sorted(told, key=lambda each: each.asset))
+        return self._told_balances[1]
 
     def hodl(self) -> dict[str, Decimal]:
         """What lies in the hodl account: no part of the balances, of equity or of anything that may be traded."""
@@ -146,11 +155,11 @@ class PaperPortfolio:
     def losses(self) -> int:
         return self.state.direct.losses + (self._positions.results.losses if self._positions else 0)
 
-    def equity_usd(self) -> Decimal | None:
+    def equity_usd(self, usd_price: UsdPrice | None = None) -> Decimal | None:
         """All balances in USD now, without hodl, with the results of positions on margin and less what is owed; None if
         anything held has no fresh price."""
         there = {asset: from_atoms(total) for asset, total in self._wallet.totals().items() if total}
-        equity = equity_usd(there, self.usd_price)
+        equity = equity_usd(there, usd_price or self.usd_price)
         if self.margin is None or not (self.margin.is_used or self._wallet.totals(LedgerAccount.DEBT)):
             return equity
         owed = self.margin.owed_usd
@@ -165,26 +174,20 @@ class PaperPortfolio:
     def unrealised_usd(self) -> Decimal | None:
         """Value less average cost of everything the cost book keeps, and of positions on margin, in USD."""
         total: Decimal | None = _ZERO if self.margin is None else self.margin.unrealised_usd
-        for symbol in self.cost_book.symbols():
+        for symbol in self.cost_book.held():
             gain = self.cost_book.unrealised(symbol, self._mark(symbol))
             total = add_known(total, None if gain is None else in_usd(gain, self.usd_price(symbol.partition("/")[2])))
         return total
 
     def pnl_summary(self) -> AccountSummary:
-        """The statement of the account now."""
-        hodl = self.hodl()
-        lent = MarginState() if self.margin is None else self.margin.state
+        """The statement of the account now, with what was traded for it."""
+        hodl, now = self.hodl(), self._statement(self.equity_usd(), self.usd_price)
+        lent = _NO_MARGIN if self.margin is None else self.margin.state
         fees = dict(self.state.fees_paid)
         for asset, amount in lent.fees.items():
             fees[asset] = EXACT.add(fees.get(asset, _ZERO), amount)
         return AccountSummary(
-            opening=self.opening.equity,
-            equity=self.equity_usd(),
-            buy_and_hold=self.opening.buy_and_hold(self.usd_price),
-            realised_usd=add_known(self.cost_book.realised_usd(), lent.result_usd),
-            unrealised_usd=self.unrealised_usd(),
-            fees_usd=add_known(self.state.fees_usd, lent.fees_usd),
-            drawdown=self.state.equity_so_far.drawdown,
+            **asdict(now),
             realised={symbol: self.cost_book.pool(symbol).realised for symbol in self.cost_book.symbols()},
             fees=fees,
             trade_count=self.state.trade_count,
@@ -194,10 +197,25 @@ class PaperPortfolio:
             hodl_usd=equity_usd(hodl, self.usd_price),
         )
 
-    def take_statement(self, time_ns: int) -> AccountSummary:
+    def _statement(self, equity: Decimal | None, usd_price: UsdPrice) -> Statement:
+        lent = _NO_MARGIN if self.margin is None else self.margin.state
+        return Statement(
+            opening=self.opening.equity,
+            equity=equity,
+            buy_and_hold=self.opening.buy_and_hold(usd_price),
+            realised_usd=add_known(self.cost_book.realised_usd(), lent.result_usd),
+            unrealised_usd=self.unrealised_usd(),
+            fees_usd=add_known(self.state.fees_usd, lent.fees_usd),
+            drawdown=self.state.equity_so_far.drawdown,
+        )
+
+    def take_statement(self, time_ns: int) -> Statement:
         """The statement that is stored: its equity counts in the drawdown from now on."""
-        self.state.equity_so_far = self.state.equity_so_far.after(self.equity_usd(), time_ns)
-        return self.pnl_summary()
+        # Nothing moves meanwhile: what an asset is worth is looked up once.
+        usd_price = cache(self.usd_price)
+        equity = self.equity_usd(usd_price)
+        self.state.equity_so_far = self.state.equity_so_far.after(equity, time_ns)
+        return self._statement(equity, usd_price)
 
     # Keeping
 

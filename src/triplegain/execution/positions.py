@@ -159,7 +159,7 @@ class Positions:
 
     def records(self) -> tuple[PositionRecord, ...]:
         """The open positions, oldest first."""
-        return records_of(self._open.values())
+        return records_of(self._open.values()) if self._open else ()
 
     def owned(self, asset: str) -> Decimal:
         """Coins of an asset that belong to open positions."""

@@ -114,6 +114,10 @@ class CostBook:
     def symbols(self) -> tuple[str, ...]:
         return tuple(sorted(self._pools))
 
+    def held(self) -> tuple[str, ...]:
+        """Those of which coins are there."""
+        return tuple(sorted(symbol for symbol, pool in self._pools.items() if pool.quantity))
+
     def pool(self, symbol: str) -> Pool:
         """What is known of the coins of a symbol; their realised P&L is net of fees."""
         return self._pools.get(symbol, Pool())

@@ -211,11 +211,14 @@ class SessionRunner:
             return await self._follow_live(self._events)
         for event in self._events:
             self._check_hole(event)
-            await self._do_again()
-            await self._wait_for_store()
+            if self.steps.again:
+                await self._do_again()
+            if self._watch.away or self._watch.away_ns:
+                await self._wait_for_store()
             if self._is_over(event):
                 return Ending.DURATION
-            await self._wait_for(event.exchange_time_ns)
+            if self._pace.is_paced or self.events_seen % _BREATH == 0:
+                await self._wait_for(event.exchange_time_ns)
             if self._must_stop():
                 return Ending.STOPPED
             await self._think(event.exchange_time_ns)
@@ -343,8 +346,7 @@ class SessionRunner:
     async def _wait_for(self, time_ns: int) -> None:
         """Sleep until the event is due; meanwhile market time passes and commands are carried out."""
         if not self._pace.is_paced:
-            if self.events_seen % _BREATH == 0:
-                await self._breathe(0)
+            await self._breathe(0)
             return
         while (wait_s := self._pace.wait_s(time_ns)) > 0 and not self._must_stop():
             await self._breathe(min(wait_s, _TICK_S))
