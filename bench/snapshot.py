@@ -24,7 +24,7 @@ from triplegain.domain.instrument import KRAKEN_OFFLINE_DEFAULTS, Instrument
 from triplegain.domain.market import Candle, CandleClosed, PastCandles
 from triplegain.domain.quote import Quote, QuoteSource
 from triplegain.feeds.captures.replay import open_replay
-from triplegain.market.candles.candle_series import CandleHistory
+from triplegain.market.candles.candle_history import CandleHistory
 from triplegain.market.candles.timeframe import TIMEFRAMES
 from triplegain.market.indicators.indicator import bar_of
 from triplegain.market.indicators.settings import IndicatorSettings
@@ -91,7 +91,7 @@ def indicators(candles: list[Candle]) -> dict[str, float]:
     history = CandleHistory("", TIMEFRAMES["1m"], 1000)
     for candle in candles[:1000]:
         history.append(candle)
-    thousand = history.columns()
+    thousand = history.columns(history.end_ns)
     batch = median(timed(lambda: suite.open(thousand)) for _ in range(30))
     stream = suite.open(thousand)
     bars = [bar_of(each) for each in candles[1000:4000]]

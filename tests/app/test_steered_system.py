@@ -163,7 +163,7 @@ async def test_the_agents_and_what_they_said_last(steered: Steered) -> None:
     assert {each["model"] for each in agents["latest"]} == {None}
     page = await steered.get("/agents/analyses?task=technical&symbol=btc/usdt&limit=1")
     [newest] = page["items"]
-    assert (newest["task"], newest["symbol"]) == ("technical", "BTC/USDT") and page["next"] == newest["number"]
+    assert (newest["task"], newest["symbol"]) == ("technical", "BTC/USDT") and page["next"] in (None, newest["number"])
 
 
 async def test_an_emergency_pauses_and_closes_in_one_audited_step(steered: Steered) -> None:

@@ -10,7 +10,8 @@ from triplegain.feeds.demo.demo import DemoMarket
 from triplegain.market.indicators.settings import IndicatorSettings
 from triplegain.market.snapshot.market_view import MarketView
 from triplegain.market.snapshot.settings import SnapshotSettings
-from triplegain.market.snapshot.snapshot import Glance, NoSnapshot, Snapshot
+from triplegain.market.snapshot.sighting import Sighting
+from triplegain.market.snapshot.snapshot import NoSnapshot, Snapshot
 
 START_NS = 1_767_225_600 * SECOND_NS
 
@@ -30,15 +31,20 @@ def test_a_glance_says_what_the_snapshot_says_at_every_minute() -> None:
             continue
         for instrument in feed.instruments:
             quote = quote_of(instrument.symbol, "1.5", event.exchange_time_ns)
-            glance = view.glance(instrument.symbol, event.exchange_time_ns, quote)
+            sighted = view.sight(instrument.symbol, event.exchange_time_ns, quote)
             snapshot = view.snapshot(instrument.symbol, event.exchange_time_ns, quote, None)
             if isinstance(snapshot, NoSnapshot):
-                assert glance == snapshot
+                assert sighted == snapshot
                 continue
             assert isinstance(snapshot, Snapshot)
-            assert isinstance(glance, Glance)
+            assert isinstance(sighted, Sighting)
+            glance = sighted.glance()
             assert (glance.symbol, glance.price, glance.primary) == (snapshot.symbol, snapshot.price, "1m")
-            assert glance.primary_frame == snapshot.primary_frame
+            told, written = glance.primary_frame, snapshot.primary_frame
+            assert (told is None) == (written is None)
+            if told is not None and written is not None:
+                assert {name: told.indicator(name) for name in written.indicators} == written.indicators
+                assert (told.timeframe, told.trend, told.indicator("no such")) == ("1m", written.trend, None)
             assert glance.alignment == snapshot.alignment
             compared += 1
     assert compared > 30
@@ -48,6 +54,6 @@ def test_without_a_price_or_a_candle_both_say_so() -> None:
     feed = DemoMarket(5, START_NS, duration_ns=SECOND_NS)
     view = MarketView(feed.instruments, SnapshotSettings(), IndicatorSettings(), synthetic=True)
     symbol = feed.instruments[0].symbol
-    assert view.glance(symbol, START_NS, None) == view.snapshot(symbol, START_NS, None, None)
+    assert view.sight(symbol, START_NS, None) == view.snapshot(symbol, START_NS, None, None)
     quote = quote_of(symbol, "1.5", START_NS)
-    assert view.glance(symbol, START_NS, quote) == view.snapshot(symbol, START_NS, quote, None)
+    assert view.sight(symbol, START_NS, quote) == view.snapshot(symbol, START_NS, quote, None)

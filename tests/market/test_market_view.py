@@ -42,7 +42,7 @@ from triplegain.domain.quote import Quote, QuoteSource
 from triplegain.market.indicators.indicator import Unit
 from triplegain.market.indicators.settings import IndicatorSettings
 from triplegain.market.indicators.suite import IndicatorSuite
-from triplegain.market.snapshot.frame import trend
+from triplegain.market.snapshot.frame import averages, trend
 from triplegain.market.snapshot.market_view import MarketView
 from triplegain.market.snapshot.settings import SnapshotSettings
 from triplegain.market.snapshot.snapshot import NoSnapshot
@@ -151,7 +151,7 @@ def test_a_market_that_stands_still_has_no_trend_and_no_strength() -> None:
 @pytest.mark.parametrize(("apart", "direction"), [(0.0, 0), (0.009, 0), (0.02, 1), (-0.02, -1)])
 def test_averages_less_than_a_hundredth_of_a_tick_apart_are_level(apart: float, direction: int) -> None:
     reading: dict[str, float | None] = {"ema_9": 100 + 2 * apart, "ema_21": 100 + apart, "ema_50": 100.0}
-    assert trend(reading, 100, (200, 50, 21, 9)) == pytest.approx(2 * direction / 3)
+    assert trend(reading, 100, averages((200, 50, 21, 9))) == pytest.approx(2 * direction / 3)
 
 
 def test_candles_the_exchange_tells_better_are_shown_at_once() -> None:

@@ -28,6 +28,8 @@ _INVISIBLE = re.compile(
 #: Format, control, private, unassigned, half a surrogate pair; and the line separators, which are blanks here.
 _DROPPED = ("Cf", "Co", "Cn", "Cs")
 _BLANK = ("Cc", "Zl", "Zp", "Zs")
+#: Begins markup or stands for a letter, and what is written instead of brackets.
+_MARKED = re.compile("[<>&`]")
 #: No word of prose is so long: keys, hashes, encoded text.
 _LONG_WORD = re.compile(r"[!-~]{60,}")
 _HIDING = re.compile(
@@ -52,6 +54,9 @@ def plain_text(raw: str, length_max: int) -> str:
     left become quotes; words of 60 characters and more go. Doing it again changes nothing.
     """
     text = raw[:_RAW_MAX]
+    if text.isascii() and text.isprintable() and not _MARKED.search(text):
+        # Nothing of what follows would find anything in it but long words and blanks.
+        return _one_line(text, length_max)
     for _ in range(_ROUNDS_MAX):
         seen = _without_markup(_visible(text))
         if seen == text:
@@ -59,9 +64,11 @@ def plain_text(raw: str, length_max: int) -> str:
         text = seen
     else:
         text = text.replace("&", " ")
-    text = _visible(text).translate(_QUOTES)
-    text = _LONG_WORD.sub("[long word]", text)
-    return " ".join(text.split())[:length_max].rstrip()
+    return _one_line(_visible(text).translate(_QUOTES), length_max)
+
+
+def _one_line(text: str, length_max: int) -> str:
+    return " ".join(_LONG_WORD.sub("[long word]", text).split())[:length_max].rstrip()
 
 
 _QUOTES = str.maketrans({"<": "'", ">": "'", "`": "'"})

@@ -9,7 +9,7 @@ from typing import assert_never
 from pydantic import Field
 
 from triplegain.agents.answer import Abstain
-from triplegain.agents.spec import AgentSpec, MarketAnalysis, TaskSpec
+from triplegain.agents.spec import AgentSpec, MarketAnalysis, Stays, TaskSpec
 from triplegain.agents.typed_answer import Percent, Reasoning, TypedAnswer, answer_places, filled
 from triplegain.domain.clock import SECOND_NS
 from triplegain.domain.configured import key
@@ -40,6 +40,10 @@ class RegimeAnswer(TypedAnswer):
     regime: KnownRegime
     confidence_pct: Percent = Field(description="how sure of the regime")
     reasoning: Reasoning
+
+    @property
+    def verdict(self) -> str:
+        return str(self.regime)
 
 
 def lean_of(regime: Regime) -> int | None:
@@ -96,7 +100,7 @@ REGIME = AgentSpec(
     name="regime",
     about="the regime of each market; nobody: rules",
     answer=RegimeAnswer,
-    work=MarketAnalysis(regime_prompt, regime_rules),
+    work=MarketAnalysis(regime_prompt, regime_rules, Stays.EVERYTHING),
     task=TaskSpec("regime", 300 * SECOND_NS, timeout_ns=30 * SECOND_NS, concurrency=3),
     informs=("decision",),
 )

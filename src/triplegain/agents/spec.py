@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
-from enum import IntEnum, StrEnum
+from enum import Enum, IntEnum, StrEnum
 from typing import Any, assert_never
 
 from triplegain.agents.answer import Abstain
@@ -54,6 +54,18 @@ class TaskSpec:
     concurrency: int = key("concurrency", 1, AT_LEAST_ONE, "rounds of this task at once")
 
 
+class Stays(Enum):
+    """What of an answer of rules is the same until another candle of the primary timeframe closes, whatever happens to
+    prices and to other timeframes. Then not every look has to be answered anew, and some need not be answered at all.
+
+    VERDICT: see `TypedAnswer.verdict`; whether they abstain, and the figures that they ask the primary frame for.
+    """
+
+    NOTHING = "nothing"
+    VERDICT = "verdict"
+    EVERYTHING = "everything"
+
+
 @dataclass(frozen=True, slots=True)
 class MarketAnalysis:
     """Looks at one market. `prompt` is given a rendering of a snapshot and the snapshot.
@@ -63,6 +75,7 @@ class MarketAnalysis:
 
     prompt: Callable[[str, Snapshot], Prompt]
     rules: Callable[[Glance, Any], TypedAnswer | Abstain] | None = None
+    stays: Stays = Stays.NOTHING
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +151,8 @@ class Registry:
                 raise InvalidValueError(f"{spec.name} informs an agent that is not there: {', '.join(spec.informs)}")
             if spec.task is not None and spec.task != tasks[spec.task.name]:
                 raise InvalidValueError(f"the task {spec.task.name} is told in two ways")
+        by_task = {name: [spec for spec in all_specs if spec.task == task] for name, task in tasks.items()}
+        self._of_task = {name: tuple(theirs) for name, theirs in by_task.items()}
         #: What is due when, where the configuration says nothing else, each after those that inform it.
         self.tasks = tuple(replace(task, after=self._before(name)) for name, task in tasks.items())
 
@@ -148,7 +163,7 @@ class Registry:
         return self._specs.get(name)
 
     def of_task(self, task: str) -> tuple[AgentSpec, ...]:
-        return tuple(spec for spec in self if spec.task is not None and spec.task.name == task)
+        return self._of_task.get(task, ())
 
     def informing(self, name: str) -> tuple[AgentSpec, ...]:
         return tuple(spec for spec in self if name in spec.informs)

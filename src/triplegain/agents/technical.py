@@ -9,7 +9,7 @@ from typing import Annotated
 from pydantic import Field
 
 from triplegain.agents.answer import Abstain
-from triplegain.agents.spec import AgentSpec, MarketAnalysis, TaskSpec
+from triplegain.agents.spec import AgentSpec, MarketAnalysis, Stays, TaskSpec
 from triplegain.agents.typed_answer import (
     Percent,
     Reasoning,
@@ -62,6 +62,11 @@ class TechnicalAnswer(TypedAnswer):
     @property
     def lean_pct(self) -> int | None:
         return {Bias.LONG: 100, Bias.SHORT: -100, Bias.NEUTRAL: None}[self.bias]
+
+    @property
+    def verdict(self) -> str:
+        """Its figures move with every price."""
+        return f"{self.trend} {self.bias}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +132,7 @@ TECHNICAL = AgentSpec(
     name="technical",
     about="analysis each minute; nobody: rules",
     answer=TechnicalAnswer,
-    work=MarketAnalysis(technical_prompt, technical_rules),
+    work=MarketAnalysis(technical_prompt, technical_rules, Stays.VERDICT),
     task=TaskSpec("technical", 60 * SECOND_NS, timeout_ns=30 * SECOND_NS, concurrency=3),
     informs=("decision",),
 )

@@ -39,6 +39,12 @@ class TypedAnswer(BaseModel):
         """Which way it looks, -100 (the market falls) to 100 (it rises); None: it has no view of that."""
         return None
 
+    @property
+    def verdict(self) -> str:
+        """What of it is news: an analysis by rules with the verdict of the one before is not stored again. Any change
+        is, where an answer does not say."""
+        return self.model_dump_json()
+
     @classmethod
     def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
         optional = [name for name, field in cls.model_fields.items() if not field.is_required()]

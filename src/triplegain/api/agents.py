@@ -20,18 +20,21 @@ PairName = Annotated[str, Path(pattern=r"^[A-Za-z0-9.]{1,16}[-_][A-Za-z0-9.]{1,1
 
 async def show_agents(visit: CurrentVisit) -> Agents:
     now = visit.moment()
-    latest = await visit.reader.latest_analyses(now.session_id)
+    seen = visit.control.see(AgentsView)
+    stored = await visit.reader.latest_analyses(now.session_id)
+    said = sorted((*stored, *seen.unstored), key=lambda each: each.time_ns)
+    latest = {(each.task, each.symbol): each for each in said}
     return Agents.of(
-        visit.control.see(AgentsView),
+        seen,
         mode=now.mode,
         session=now.session_id,
         market_time=now.market_time_ns,
-        latest=[Analysis.of(each) for each in latest],
+        latest=[Analysis.of(latest[each]) for each in sorted(latest)],
     )
 
 
 async def list_analyses(visit: CurrentVisit, query: Annotated[AnalysisPage, Query()]) -> AnalysisPages:
-    """Every answer and abstention of the analysts."""
+    """Every answer and abstention of models, and those of rules that said something else than the one before."""
     now = visit.moment()
     shown, following = await query.rows(visit.reader.analyses, now.session_id)
     return AnalysisPages(mode=now.mode, items=[Analysis.of(each) for each in shown], next=following)

@@ -226,9 +226,10 @@ class AnalysisPages(Resource):
     next: int | None
 
 
-@tells(views.AgentsView)
+@tells(views.AgentsView, without=("unstored",))
 class Agents(Resource):
-    """`latest` is what each analyst has stored last of each market, abstentions included."""
+    """`latest` is what each analyst has said last of each market, abstentions included; number 0 where that is what the
+    rules had said before, which is not stored again."""
 
     session: str
     market_time: Time

@@ -69,6 +69,7 @@ def agents(session: TradingSession) -> AgentsView:
         tasks=tuple(_tasks(session)),
         models=tuple(_models(session.settings.decision.assigned)),
         markets=tuple(_standing(session, symbol) for symbol in symbols),
+        unstored=engine.analysts.unstored,
     )
 
 

@@ -6,7 +6,7 @@ replies back is none of its business. An answer that does not come is an abstent
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any, Protocol, assert_never
 
@@ -18,6 +18,7 @@ from triplegain.agents.rebalance import REBALANCE
 from triplegain.agents.regime import REGIME, RegimeMemory
 from triplegain.agents.spec import AgentSpec, Flow, MarketAnalysis, Subject, TextAnalysis
 from triplegain.agents.technical import TECHNICAL, Bias
+from triplegain.decision.by_rules import RuleLooks
 from triplegain.decision.degradation import Degradation, Level
 from triplegain.decision.rebalance.run import RebalanceRun
 from triplegain.decision.record import RecordLog, fitting
@@ -30,7 +31,8 @@ from triplegain.domain.clock import NEVER, SECOND_NS
 from triplegain.domain.errors import InvalidValueError
 from triplegain.domain.parts import Parts
 from triplegain.llm.reply import ModelAnswer
-from triplegain.market.snapshot.snapshot import Glance, NoSnapshot
+from triplegain.market.snapshot.sighting import Sighting
+from triplegain.market.snapshot.snapshot import NoSnapshot
 
 _AGAIN_NS = SECOND_NS
 
@@ -38,7 +40,7 @@ _AGAIN_NS = SECOND_NS
 class Host(AccountView, Protocol):
     """The session around the engine."""
 
-    def glance(self, symbol: str) -> Glance | NoSnapshot:
+    def sight(self, symbol: str) -> Sighting | NoSnapshot:
         """What rules look at."""
         ...
 
@@ -85,11 +87,15 @@ class DecisionEngine:
         self.is_asleep = False
         self._settings = settings
         self._assigned = settings.assigned
+        self._providers = tuple(set(settings.assigned.providers.values()))
+        self._models = {agent.name: self._assigned.models_of(agent) for agent in (*settings.agents, DECISION)}
+        #: Who looks at what in a run of a task: the same in each.
+        self._parts_of: dict[str, tuple[tuple[str, AgentSpec], ...]] = {}
         self._symbols = tuple(symbols)
         self._assets = tuple(dict.fromkeys(symbol.partition("/")[0] for symbol in self._symbols))
         self._host = host
         self._rebalance = rebalance
-        self._analysts = Analysts(settings, self.signals, record)
+        self.analysts = Analysts(settings, self.signals, record, RuleLooks(settings.rules))
         self._slots = ConcurrencyLimit(
             {spec.name: spec.concurrency for spec in settings.tasks}, settings.schedule.rounds_at_once
         )
@@ -113,8 +119,9 @@ class DecisionEngine:
     @property
     def level(self) -> Level:
         """How much is left out. One provider of several that fails costs its votes; that all fail costs trading."""
-        providers = set(self._assigned.providers.values())
-        return min((self.degradation.level_of(name) for name in providers), default=Level.NORMAL)
+        if not self._providers:
+            return Level.NORMAL
+        return min(self.degradation.level_of(name) for name in self._providers)
 
     def deliver(self, round_id: str, model: str, reply: Any, now_ns: int) -> None:
         """A model has replied. It arrives as much later as the model took, and never in what has happened already."""
@@ -190,30 +197,31 @@ class DecisionEngine:
         why = self.why_skipped(REBALANCE.name)
         return "" if why is None else f"trading is {why}"
 
-    def _parts(self, task: str) -> list[tuple[str, AgentSpec]]:
+    def _parts(self, task: str) -> tuple[tuple[str, AgentSpec], ...]:
         """Who of the task looks at what, subject by subject: whoever has a model or rules."""
+        if task not in self._parts_of:
+            self._parts_of[task] = tuple(self._able(task))
+        return self._parts_of[task]
+
+    def _able(self, task: str) -> Iterator[tuple[str, AgentSpec]]:
         agents = self._agents.of_task(task)
         if not agents:
             raise InvalidValueError(f"nobody knows how to run the task {task!r}")
         rules = {agent for agent in agents if agent.goes_by_rules or agent.work is Flow.REBALANCE}
         able = [agent for agent in agents if agent in rules or self._assigned.models_of(agent)]
         subjects = {Subject.PAIR: self._symbols, Subject.ASSET: self._assets, Subject.PORTFOLIO: ("",)}
-        return [
-            (subject, agent)
-            for kind, each in subjects.items()
-            for subject in each
-            for agent in able
-            if agent.subject is kind
-        ]
+        for kind, each in subjects.items():
+            for subject in each:
+                yield from ((subject, agent) for agent in able if agent.subject is kind)
 
     def _start(self, agent: AgentSpec, task: str, subject: str, now_ns: int) -> None:
         """One part of a run: by rules at once, or a round as soon as it has a slot."""
         if agent.work is Flow.REBALANCE:
             self._start_rebalance(now_ns)
             return
-        if not self._assigned.models_of(agent) or not self.level.may_ask(agent.importance):
+        if not self._models[agent.name] or not self.level.may_ask(agent.importance):
             if agent.goes_by_rules:
-                self._analysts.by_rules(agent, subject, self._host.glance(subject), now_ns)
+                self.analysts.by_rules(agent, subject, self._host.sight(subject), now_ns)
                 self._after_analysis(agent, subject, now_ns)
             return
         if self.rounds.is_open(agent.name, subject) or (agent.name, subject) in self._state.waiting.values():
@@ -262,7 +270,7 @@ class DecisionEngine:
         try:
             if agent.work is Flow.VOTE and seen is not None:
                 return self.voting.decision_round(round_id, subject, seen, now_ns)
-            return self._analysts.round(round_id, agent, subject, model, seen, now_ns, timeout_ns)
+            return self.analysts.round(round_id, agent, subject, model, seen, now_ns, timeout_ns)
         except InvalidValueError as error:
             self._could_not_ask(agent, subject, model, str(error), now_ns)
             return None
@@ -271,7 +279,7 @@ class DecisionEngine:
         if agent.work is Flow.VOTE:
             self.voting.could_not_ask(subject, reason)
         else:
-            self._analysts.could_not_ask(agent, subject, model, reason, now_ns)
+            self.analysts.could_not_ask(agent, subject, model, reason, now_ns)
 
     def _finished(self, agent: AgentSpec, done: FinishedRound, now_ns: int) -> None:
         self._count(done, now_ns)
@@ -287,7 +295,7 @@ class DecisionEngine:
                 if self._rebalance is not None:
                     self._rebalance.chosen(done, now_ns)
             case MarketAnalysis() | TextAnalysis():
-                self._analysts.take(agent, done, now_ns)
+                self.analysts.take(agent, done, now_ns)
                 self._after_analysis(agent, done.round.subject, now_ns)
             case _:
                 assert_never(agent.work)
@@ -342,7 +350,7 @@ class DecisionEngine:
     def _probe(self, now_ns: int) -> None:
         """While everybody fails nobody is asked, so each is tried once in a while: what it answers only shows that
         it answers."""
-        if self.level is not Level.EMERGENCY:
+        if not self._providers or self.level is not Level.EMERGENCY:
             return
         for provider in self.degradation.take_probes(now_ns):
             model = next((name for name, theirs in self._assigned.providers.items() if theirs == provider), None)
@@ -352,7 +360,7 @@ class DecisionEngine:
             round_id = self.rounds.next_id("probe")
             timeout_ns = self.schedule.specs[REGIME.name].timeout_ns
             try:
-                asked = self._analysts.probe_round(round_id, self._symbols[0], model, seen, now_ns, timeout_ns)
+                asked = self.analysts.probe_round(round_id, self._symbols[0], model, seen, now_ns, timeout_ns)
             except InvalidValueError:
                 continue
             self.rounds.open(asked)
@@ -371,6 +379,7 @@ class DecisionEngine:
     def register(self, parts: Parts) -> None:
         """What a restart needs. The engine's own part comes last: what is due next follows from all of them."""
         self.signals.register(parts, self._agents)
+        self.analysts.register(parts)
         self.rounds.register(parts)
         self.schedule.register(parts)
         self._slots.register(parts)

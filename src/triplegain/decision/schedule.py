@@ -103,15 +103,22 @@ class Schedule:
         self.start_ns: int | None = None
         #: Where each stands; empty before the start.
         self.tasks: dict[str, _TaskState] = {}
-        #: The earliest moment at which `ready` will name a task; far in the future before the start.
-        self.next_due_ns = NEVER
+        self._next_due_ns = NEVER
+        self._is_planned = True
 
     def start(self, now_ns: int) -> None:
         """The session begins: everything that never ran is due. A schedule that has started stays as it is."""
         if self.start_ns is None:
             self.start_ns = now_ns
             self.tasks = {name: _TaskState(now_ns) for name in self.specs}
+            self._is_planned = False
+
+    @property
+    def next_due_ns(self) -> int:
+        """The earliest moment at which `ready` will name a task; far in the future before the start."""
+        if not self._is_planned:
             self._look_ahead()
+        return self._next_due_ns
 
     def due(self, now_ns: int) -> tuple[str, ...]:
         """Everything whose moment has come, in order of dependencies, waiting or not."""
@@ -129,25 +136,25 @@ class Schedule:
         """A run starts. The next one is the first moment of the grid after now."""
         state, moment_ns = self._take(name, now_ns, running=True)
         state.run = (moment_ns, now_ns + self.specs[name].timeout_ns)
-        self._look_ahead()
+        self._is_planned = False
 
     def ended(self, name: str) -> None:
         """The run in progress is over; those that waited for it may begin."""
         self._state_of(name).run = None
-        self._look_ahead()
+        self._is_planned = False
 
     def skipped(self, name: str, now_ns: int, why: Skip) -> None:
         """The moment passes without a run. A run that was asked for is forgotten with it."""
         state, _ = self._take(name, now_ns, running=False)
         state.tally.skipped[why] = state.tally.skipped.get(why, 0) + 1
-        self._look_ahead()
+        self._is_planned = False
 
     def request(self, name: str, now_ns: int) -> None:
         """Somebody wants a run now, beside the grid. Asked twice before it began, it is one run."""
         state = self._state_of(name)
         if state.asked_ns is None:
             state.asked_ns = now_ns
-        self._look_ahead()
+        self._is_planned = False
 
     @property
     def runs(self) -> Mapping[str, int]:
@@ -199,7 +206,7 @@ class Schedule:
                 if before.run is not None and before.run[0] <= due_ns:
                     latest = max(latest, before.run[1])
             ready_ns[name] = latest
-        self.next_due_ns = min(ready_ns.values(), default=NEVER)
+        self._next_due_ns, self._is_planned = min(ready_ns.values(), default=NEVER), True
 
     def register(self, parts: Parts) -> None:
         parts.single("decision.schedule", ScheduleState, self._state, self._restore)
@@ -212,7 +219,7 @@ class Schedule:
         if stored.start_ns is not None:
             start_ns = self.start_ns = stored.start_ns
             self.tasks = {name: stored.tasks.get(name) or _TaskState(start_ns) for name in self.specs}
-            self._look_ahead()
+            self._is_planned = False
 
 
 def _in_order(specs: tuple[TaskSpec, ...]) -> list[TaskSpec]:

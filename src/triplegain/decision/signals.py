@@ -30,15 +30,18 @@ from triplegain.agents.sentiment import (
 from triplegain.agents.spec import AgentSpec, MarketAnalysis, Registry, Subject, TextAnalysis
 from triplegain.agents.technical import TECHNICAL, TechnicalAnswer
 from triplegain.agents.typed_answer import TypedAnswer
+from triplegain.decision.by_rules import Look, RuleLooks
 from triplegain.decision.conflicts import AgreementSettings, Signal
 from triplegain.decision.record import RecordLog, analysis_record, answered
 from triplegain.decision.rounds import FinishedRound, Round
 from triplegain.decision.settings import DecisionSettings
+from triplegain.domain.agent_records import AnalysisRecord
 from triplegain.domain.money import text
 from triplegain.domain.parts import Parts
 from triplegain.domain.proposal import Regime
 from triplegain.market.snapshot.compact import compact
-from triplegain.market.snapshot.snapshot import Glance, NoSnapshot, Snapshot
+from triplegain.market.snapshot.sighting import Sighting
+from triplegain.market.snapshot.snapshot import NoSnapshot, Snapshot
 
 _Typed = TypeVar("_Typed", bound=TypedAnswer)
 #: Those whom the context of a decision names by itself.
@@ -63,7 +66,7 @@ class LatestSignals:
     agreement: AgreementSettings
     sentiment_settings: SentimentSettings
     fresh_ns: Mapping[AgentSpec, int]
-    _latest: dict[str, dict[str, tuple[int, TypedAnswer]]] = field(default_factory=dict)
+    _latest: dict[str, dict[str, tuple[int, TypedAnswer | Look]]] = field(default_factory=dict)
 
     def update(
         self, agent: AgentSpec, subject: str, answer: TypedAnswer | Abstain, time_ns: int, *, by_model: bool
@@ -72,6 +75,13 @@ class LatestSignals:
             self.regimes.observe(subject, answer, time_ns, by_model)
         elif not isinstance(answer, Abstain):
             self._latest.setdefault(agent.name, {})[subject] = (time_ns, answer)
+
+    def looked(self, agent: AgentSpec, subject: str, look: Look, time_ns: int) -> None:
+        """The same by rules, which need not have been worked out."""
+        if agent.answer is RegimeAnswer or look.abstains:
+            self.update(agent, subject, look.answer, time_ns, by_model=False)
+        else:
+            self._latest.setdefault(agent.name, {})[subject] = (time_ns, look)
 
     def technical(self, symbol: str, now_ns: int) -> TechnicalAnswer | None:
         """The latest analysis while it is fresh."""
@@ -97,8 +107,10 @@ class LatestSignals:
         """Of the market or, where the agent looks at assets, its asset."""
         subject = symbol.partition("/")[0] if agent.subject is Subject.ASSET else symbol
         at_ns, said = self._latest.get(agent.name, {}).get(subject, (0, None))
-        is_fresh = 0 <= now_ns - at_ns <= self.fresh_ns.get(agent, -1)
-        return said if is_fresh and isinstance(said, answer) else None
+        if not 0 <= now_ns - at_ns <= self.fresh_ns.get(agent, -1):
+            return None
+        said = _known(said)
+        return said if isinstance(said, answer) else None
 
     def latest(self, symbol: str, now_ns: int) -> dict[str, Signal]:
         """By task, of all who inform a decision: those who look some way on this market."""
@@ -141,30 +153,50 @@ class LatestSignals:
 
     def _state(self) -> SignalsState:
         latest = {
-            agent: {subject: (at_ns, answer.model_dump(mode="json")) for subject, (at_ns, answer) in said.items()}
+            agent: {subject: (at_ns, _known(one).model_dump(mode="json")) for subject, (at_ns, one) in said.items()}
             for agent, said in self._latest.items()
         }
         return SignalsState(self.regimes.held, latest)
 
 
+def _known(said: TypedAnswer | Look | None) -> Any:
+    return said.answer if isinstance(said, Look) else said
+
+
 @dataclass(eq=False, slots=True)
 class Analysts:
-    """Answers go to the latest signals and, like abstentions, to the record."""
+    """Answers go to the latest signals and, like abstentions, to the record: those of models each, those of rules where
+    they say something else than the one before."""
 
     _settings: DecisionSettings
     _signals: LatestSignals
     _record: RecordLog
+    _looks: RuleLooks
 
-    def by_rules(self, agent: AgentSpec, symbol: str, seen: Glance | NoSnapshot, now_ns: int) -> None:
+    def by_rules(self, agent: AgentSpec, symbol: str, seen: Sighting | NoSnapshot, now_ns: int) -> None:
         """One look without a model; nothing where the agent has no rules."""
         if not isinstance(agent.work, MarketAnalysis) or agent.work.rules is None:
             return
+        said: Look | Abstain
         if isinstance(seen, NoSnapshot):
-            self._record.put(analysis_record(agent.name, symbol, Abstain(seen.reason), now_ns))
-            return
-        answer = agent.work.rules(seen, self._settings.rules.get(agent.name))
-        self._signals.update(agent, symbol, answer, now_ns, by_model=False)
-        self._record.put(analysis_record(agent.name, symbol, answer, now_ns))
+            said = Abstain(seen.reason)
+        else:
+            said = self._looks.look(agent, agent.work, symbol, seen)
+            self._signals.looked(agent, symbol, said, now_ns)
+        if self._looks.is_news(agent.name, symbol, said, now_ns):
+            answer = said.answer if isinstance(said, Look) else said
+            self._record.put(analysis_record(agent.name, symbol, answer, now_ns))
+
+    @property
+    def unstored(self) -> tuple[AnalysisRecord, ...]:
+        """What the rules have said last, where that is no news and not stored: number 0."""
+        return tuple(analysis_record(*said) for said in self._looks.unstored())
+
+    def store_last(self) -> None:
+        """The run ends: what was said last is in the record, news or not."""
+        for record in self.unstored:
+            self._record.put(record)
+        self._looks.all_stored()
 
     def round(
         self,
@@ -211,8 +243,16 @@ class Analysts:
         if not asked.notes.get("probe"):
             self._signals.update(agent, asked.subject, answer, asked.asked_at_ns, by_model=True)
         told = (model, asked.snapshot_hash, asked.request_id(model), reply.usage.latency_ns)
-        self._record.put(analysis_record(agent.name, asked.subject, answer, now_ns, *told))
+        self._of_model(analysis_record(agent.name, asked.subject, answer, now_ns, *told))
 
     def could_not_ask(self, agent: AgentSpec, subject: str, model: str, reason: str, now_ns: int) -> None:
         """There was nothing to show the model."""
-        self._record.put(analysis_record(agent.name, subject, Abstain(reason), now_ns, model))
+        self._of_model(analysis_record(agent.name, subject, Abstain(reason), now_ns, model))
+
+    def _of_model(self, record: AnalysisRecord) -> None:
+        """Whatever the rules say after it is news."""
+        self._looks.model_said(record.task, record.symbol)
+        self._record.put(record)
+
+    def register(self, parts: Parts) -> None:
+        self._looks.register(parts)

@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from triplegain.domain.agent_records import AnalysisRecord
 from triplegain.domain.orders import Side
 from triplegain.domain.quote import Quote
 from triplegain.domain.records import BalanceRecord, OrderRecord, PositionRecord
@@ -271,7 +272,8 @@ class Standing(msgspec.Struct, frozen=True):
 class AgentsView(msgspec.Struct, frozen=True, kw_only=True):
     """The agents of a running session. `level` is how much is left out because models fail, `failing` who and why.
 
-    `trader` is the baseline that trades by itself, null without one.
+    `trader` is the baseline that trades by itself, null without one. `unstored` is what rules have said since their
+    last record, which says the same.
     """
 
     level: str
@@ -280,6 +282,7 @@ class AgentsView(msgspec.Struct, frozen=True, kw_only=True):
     tasks: tuple[Task, ...]
     models: tuple[Model, ...]
     markets: tuple[Standing, ...]
+    unstored: tuple[AnalysisRecord, ...] = ()
 
 
 class OrderStanding(msgspec.Struct, frozen=True, kw_only=True):

@@ -18,7 +18,7 @@ import msgspec
 from triplegain.agents.answer import Answer
 from triplegain.agents.baselines.choice import BaselineChoice, baselines
 from triplegain.agents.decision_context import DecisionContext
-from triplegain.decision.cycle import CycleContext, DecisionExecutor
+from triplegain.decision.cycle import CycleContext, CycleMoment, DecisionExecutor, changes_nothing
 from triplegain.decision.engine import DecisionEngine
 from triplegain.decision.schedule import Skip
 from triplegain.decision.situation import decision_context
@@ -41,7 +41,8 @@ from triplegain.domain.records import CommitBatch, OpenRows, Outcome
 from triplegain.domain.refusals import Code, Refusal
 from triplegain.llm.reply import ModelReply
 from triplegain.market.candles.timeframe import timeframe
-from triplegain.market.snapshot.snapshot import Glance, NoSnapshot, Snapshot
+from triplegain.market.snapshot.sighting import Sighting
+from triplegain.market.snapshot.snapshot import NoSnapshot, Snapshot
 from triplegain.risk.engine import RiskEngine
 from triplegain.risk.state import RiskMemory
 from triplegain.session.attention import Attention
@@ -268,10 +269,11 @@ class TradingSession(SessionComponents):
         self.be_at(time_ns)
 
     def close_run(self) -> None:
-        """The run ends here: one more snapshot, so that the record's last equity is the last one seen, and one more
-        look at all the books."""
+        """The run ends here: one more snapshot and the last analyses, so that the record ends with what was seen last,
+        and one more look at all the books."""
         self.reconciliation.due_ns = 0
         if self._opened:
+            self.decision_engine.analysts.store_last()
             self.record.snapshot(self.now_ns)
 
     def _pass(self, time_ns: int) -> None:
@@ -380,10 +382,15 @@ class TradingSession(SessionComponents):
         """A trader that goes by candles has an answer."""
         trader = self.trader
         assert trader is not None
-        outcome = self.decisions.plan(answer, self.look(symbol, trader.name))
-        done = self.decisions.carry_out(outcome)
-        if done is not None and done.outcome is Outcome.SENT:
-            trader.carried_out(symbol)
+        if changes_nothing(answer):
+            self._tell_quote(symbol)
+            moment = CycleMoment(self.decisions.next_number, self.now_ns, symbol, trader.name)
+            self.decisions.stay(answer, moment)
+        else:
+            outcome = self.decisions.plan(answer, self.look(symbol, trader.name))
+            done = self.decisions.carry_out(outcome)
+            if done is not None and done.outcome is Outcome.SENT:
+                trader.carried_out(symbol)
         self._settle()
 
     def look(self, symbol: str, agent: str) -> CycleContext:
@@ -415,8 +422,8 @@ class TradingSession(SessionComponents):
         levels = market.public.book.best_first() if market and market.depth is MarketDepth.BOOK else None
         return self.market_view.snapshot(symbol, self.now_ns, self.prices.quote(symbol), levels)
 
-    def glance(self, symbol: str) -> Glance | NoSnapshot:
-        return self.market_view.glance(symbol, self.now_ns, self.prices.quote(symbol))
+    def sight(self, symbol: str) -> Sighting | NoSnapshot:
+        return self.market_view.sight(symbol, self.now_ns, self.prices.quote(symbol))
 
     # -- questions to models -------------------------------------------------------------------------------------
 

@@ -8,7 +8,7 @@ from tests.market.timeframes.market_steps import MINUTE, SYMBOL, candle
 
 from triplegain.domain.errors import InvalidValueError
 from triplegain.domain.market import Candle
-from triplegain.market.candles.candle_series import CandleHistory
+from triplegain.market.candles.candle_history import CandleHistory
 from triplegain.market.candles.timeframe import TIMEFRAMES
 
 KEEP = 10
@@ -31,7 +31,7 @@ def test_candles_come_out_as_they_went_in() -> None:
     assert list(history) == [_minute(number) for number in range(3, 10)]
     assert history.last(2) == [_minute(8), _minute(9)]
     assert (history.first_open_ns, history.end_ns) == (3 * MINUTE, 10 * MINUTE)
-    columns = history.columns()
+    columns = history.columns(history.end_ns)
     assert columns.close.tolist() == [each.close for each in history]
     assert columns.volume.tolist() == [float(each.volume) for each in history]
     assert np.array_equal(columns.open_time_ns, [each.open_time_ns for each in history])

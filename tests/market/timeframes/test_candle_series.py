@@ -36,6 +36,38 @@ def test_the_reading_is_the_same_however_often_one_asks(captures: Path, asked_ev
     assert series.reading() == SUITE.open(columns_of(kept)).reading()
 
 
+def test_each_indicator_is_the_same_in_whatever_order_and_for_whichever_candle_one_asks(captures: Path) -> None:
+    """One name at a time, at the last candle and at one before, forwards, backwards and after a pause."""
+    candles = candles_of(captures / BTC_USDT)[:900]
+    asked, told = _series(), 0
+    for number, each in enumerate(candles, 1):
+        asked.append(each)
+        name, back = SUITE.names[number * 7 % len(SUITE.names)], number % 5
+        if number < 300 or number % 60 > 20:
+            continue
+        kept = list(asked.history)
+        end = kept[: len(kept) - back]
+        found = asked.reading((name,), end[-1].close_time_ns)
+        assert found == {name: SUITE.open(columns_of(end)).reading()[name]}
+        told += found[name] is not None
+    assert told > 150
+
+
+def test_what_is_to_be_worked_out_of_candles_is_asked_for_before_they_go() -> None:
+    """Blocks of 256 minutes: with the first of the third those of the first are forgotten."""
+    series = _series()
+    heard: list[int] = []
+    series.before_change = lambda: heard.append(len(series.history))
+    for number in range(513):
+        series.append(_minute(number))
+    assert heard[-1] == 512 and len(series.history) == 257
+    heard.clear()
+    series.replace([_minute(300, 200)])
+    assert heard[0] == 257
+    series.append(candle(9 * DAY, (100,) * 4, 1))
+    assert heard[-1] == 257 and len(series.history) == 1
+
+
 @pytest.mark.parametrize("away", [1, 100, 700])
 def test_a_series_begun_later_agrees_as_soon_as_it_has_the_candles_that_count(captures: Path, away: int) -> None:
     candles = candles_of(captures / BTC_USDT)[:3000]

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping
 import msgspec
 
 from triplegain.domain.errors import InvalidValueError
-from triplegain.market.candles.candle_series import CandleHistory, CandleSeries
+from triplegain.market.candles.candle_history import CandleHistory
+from triplegain.market.candles.candle_series import CandleSeries
 
 #: Candles of a page; pages are counted from 1970, whenever we began.
 _PAGE = 64

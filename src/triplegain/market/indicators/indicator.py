@@ -123,7 +123,8 @@ class Handle:
     def update(self, *row: float) -> tuple[float, ...]:
         """The next row. A NaN is passed over while the column has not begun."""
         if self._waiting is None:
-            self.values = _as_tuple(self._handle.update(*row))
+            value = self._handle.update(*row)
+            self.values = value if isinstance(value, tuple) else (value,)
         elif not any(map(math.isnan, row)):
             self._waiting.append(row)
             if len(self._waiting) == self._needed:
@@ -163,16 +164,20 @@ def talib_indicator(
 class _Fed:
     """A handle fed with the right columns of a candle."""
 
-    __slots__ = ("_places", "handle", "values")
+    __slots__ = ("_place", "_places", "handle", "values")
 
     def __init__(self, columns: CandleColumns, call: Call, width: int) -> None:
         inputs = tuple(getattr(columns, name) for name in call.inputs)
         self.handle = Handle(call.function, call.parameters, inputs, call.candles, width)
         self._places = [Bar._fields.index(name) for name in call.inputs]
+        self._place = self._places[0] if len(self._places) == 1 else None
         self.values = self.handle.values
 
     def update(self, bar: Bar) -> tuple[float, ...]:
-        self.values = self.handle.update(*[bar[place] for place in self._places])
+        if self._place is not None:
+            self.values = self.handle.update(bar[self._place])
+        else:
+            self.values = self.handle.update(*[bar[place] for place in self._places])
         return self.values
 
 

@@ -307,17 +307,23 @@ class IndicatorSuite:
 
     def __init__(self, settings: IndicatorSettings) -> None:
         self.settings = settings
-        self._indicators = catalogue(settings)
+        self.indicators = catalogue(settings)
         self.units: dict[str, Unit] = {
-            name: unit for each in self._indicators for name, unit in zip(each.names, each.units, strict=True)
+            name: unit for each in self.indicators for name, unit in zip(each.names, each.units, strict=True)
+        }
+        #: By name the place of its indicator, and its place among the values of that.
+        self.places = {
+            name: (place, number)
+            for place, each in enumerate(self.indicators)
+            for number, name in enumerate(each.names)
         }
         self.names = tuple(self.units)
         #: Candles before every indicator is known.
-        self.candles_needed = max(each.candles for each in self._indicators)
+        self.candles_needed = max(each.candles for each in self.indicators)
 
     def open(self, columns: CandleColumns) -> IndicatorStream:
         """A stream that has seen the columns (at least one candle), and goes on with the next one."""
-        return IndicatorStream(self.names, [each.open(columns) for each in self._indicators])
+        return IndicatorStream(self.names, [each.open(columns) for each in self.indicators])
 
 
 class IndicatorStream:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from triplegain.domain.money import EXACT
 
 if TYPE_CHECKING:
-    from triplegain.market.snapshot.frame import ClosedFrame
+    from triplegain.market.snapshot.snapshot import Frame
 
 
 #: Digits of an indicator's price beyond those of the tick.
@@ -69,9 +69,9 @@ _BPS = 10_000
 _DISTANCE_BPS_MAX = 9_999
 
 
-def figure(frame: ClosedFrame | None, name: str) -> float | None:
+def figure(frame: Frame | None, name: str) -> float | None:
     """An indicator of the frame as a finite number."""
-    value = None if frame is None else frame.indicators.get(name)
+    value = None if frame is None else frame.indicator(name)
     if value is None or isinstance(value, bool) or not math.isfinite(value):
         return None
     return value

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
 from triplegain.domain.clock import SECOND_NS, iso
+from triplegain.domain.errors import InvalidValueError
 from triplegain.domain.instrument import Instrument
 from triplegain.domain.market import Candle
-from triplegain.market.candles.candle_series import CandleHistory, CandleSeries
+from triplegain.market.candles.candle_history import CandleHistory
+from triplegain.market.candles.candle_series import CandleSeries
 from triplegain.market.indicators.indicator import Unit
 from triplegain.market.indicators.suite import IndicatorSuite, Reading
 from triplegain.market.snapshot.figures import NULL, Steps, fixed, significant
@@ -22,12 +24,17 @@ _AVERAGES = 3
 _LEAST = 2
 
 
-def trend(reading: Reading, close: int, ema_periods: Sequence[int]) -> float | None:
+def averages(ema_periods: Sequence[int]) -> tuple[str, ...]:
+    """Those a trend is told from: the three shortest EMAs there are."""
+    return tuple(f"ema_{period}" for period in sorted(ema_periods)[:_AVERAGES])
+
+
+def trend(reading: Reading, close: int, names: Sequence[str]) -> float | None:
     """Mean of three signs: fast over middle average, middle over slow, close over slow; -1..1.
 
-    The averages are the three shortest EMAs there are. None until the slow one is known.
+    `names` are those of the averages. None until the slow one is known.
     """
-    values = [reading[f"ema_{period}"] for period in sorted(ema_periods)[:_AVERAGES]]
+    values = [reading[name] for name in names]
     fast, middle, slow = values if len(values) == _AVERAGES else (None, None, None)
     if fast is None or middle is None or slow is None:
         return None
@@ -74,6 +81,10 @@ class ClosedFrame:
     def close_time_ns(self) -> int:
         return self.candles[-1].close_time_ns
 
+    def indicator(self, name: str) -> Value:
+        """None: not known, or there is none of that name."""
+        return self.indicators.get(name)
+
 
 class CandleText:
     """How the candles and indicators of an instrument are written."""
@@ -82,6 +93,10 @@ class CandleText:
         self.price = Steps(instrument.tick)
         self.quantity = Steps(instrument.lot)
         self._units = suite.units
+
+    @property
+    def names(self) -> Container[str]:
+        return self._units
 
     def row(self, candle: Candle) -> str:
         """`[open time in s, "open", "high", "low", "close", "volume"]`, exact."""
@@ -110,6 +125,43 @@ class CandleText:
                 return "true" if value else "false"
 
 
+class FrameFigures:
+    """What `ClosedFrame` says of the latest closed candle, each figure written when somebody asks for it: many times
+    cheaper where few are. What was asked for is kept; anything else is known until another candle closes."""
+
+    __slots__ = ("_known", "_series", "_text", "seen", "timeframe", "trend")
+
+    def __init__(self, series: CandleSeries, text: CandleText, trend: float | None) -> None:
+        self.timeframe = series.timeframe.name
+        self.trend = trend
+        self.seen = _seen(series)
+        self._series = series
+        self._text = text
+        self._known: dict[str, Value] = {}
+
+    def indicator(self, name: str) -> Value:
+        """None: not known, or there is none of that name. Raises InvalidValueError once another candle has closed."""
+        if name not in self._known:
+            if self.seen != _seen(self._series):
+                raise InvalidValueError(f"another {self.timeframe} candle has closed")
+            self._known[name] = self._written(name)
+        return self._known[name]
+
+    def _written(self, name: str) -> Value:
+        if name not in self._text.names:
+            return None
+        return _value(self._text.value(name, self._series.reading((name,))[name]))
+
+
+def _seen(series: CandleSeries) -> tuple[int, int]:
+    """Changes with the closed candles."""
+    return series.edition, series.history.end_ns
+
+
+#: A trend by the edition of the candles and a close.
+_Told = tuple[tuple[int, int], float | None]
+
+
 class FrameWriter:
     """Keeps what was written until another candle closes."""
 
@@ -117,11 +169,12 @@ class FrameWriter:
         self.series = series
         self.look_back = look_back
         self._text = text
-        self._ema_periods = ema_periods
+        self._averages = averages(ema_periods)
+        self._figures: FrameFigures | None = None
         self._rows: deque[tuple[Candle, str, str]] = deque(maxlen=look_back)
         self._written: ClosedFrame | None = None
-        self._trend: float | None = None
-        self._trend_of = (-1, -1)
+        #: The last two that were asked for, by edition and close.
+        self._trends: tuple[_Told, _Told] = (((-1, 0), None), ((-1, 0), None))
         self._edition = -1
         self._end_ns = 0
 
@@ -134,16 +187,23 @@ class FrameWriter:
             self._written = self._write()
         return self._written
 
-    def trend(self) -> float | None:
-        """The direction of the closed candles; nothing is written for it. None while it is unknown."""
-        series = self.series
-        if not len(series.history):
+    def trend(self, end_ns: int) -> float | None:
+        """The direction of the candles up to a close; nothing is written for it. None while it is unknown."""
+        asked = self.series.edition, end_ns
+        for known, value in self._trends:
+            if known == asked:
+                return value
+        value = trend(self.series.reading(self._averages, end_ns), self.series.history.close_at(end_ns), self._averages)
+        self._trends = self._trends[-1], (asked, value)
+        return value
+
+    def figures(self) -> FrameFigures | None:
+        """The figures of the closed candles; nothing is written before it is asked for. None while no candle has."""
+        if not len(self.series.history):
             return None
-        seen = (series.edition, series.history.end_ns)
-        if seen != self._trend_of:
-            self._trend = trend(series.reading(), series.history.last_close, self._ema_periods)
-            self._trend_of = seen
-        return self._trend
+        if self._figures is None or self._figures.seen != _seen(self.series):
+            self._figures = FrameFigures(self.series, self._text, self.trend(self.series.history.end_ns))
+        return self._figures
 
     def _write(self) -> ClosedFrame:
         series, text = self.series, self._text
@@ -159,7 +219,7 @@ class FrameWriter:
         reading = series.reading()
         full = {name: text.value(name, value) for name, value in reading.items()}
         brief = {name: text.value(name, value, brief=True) for name, value in reading.items()}
-        direction = self.trend()
+        direction = self.trend(history.end_ns)
         return ClosedFrame(
             timeframe=series.timeframe.name,
             candles=tuple(candle for candle, _, _ in rows),

@@ -25,7 +25,8 @@ from triplegain.market.indicators.settings import IndicatorSettings
 from triplegain.market.indicators.suite import IndicatorSuite
 from triplegain.market.snapshot.book_features import BookLevels
 from triplegain.market.snapshot.settings import SnapshotSettings
-from triplegain.market.snapshot.snapshot import Glance, NoSnapshot, Snapshot
+from triplegain.market.snapshot.sighting import Sighting
+from triplegain.market.snapshot.snapshot import NoSnapshot, Snapshot
 from triplegain.market.snapshot.symbol_view import SymbolView
 
 #: An average that has seen fewer times its period still shows where it began.
@@ -128,8 +129,8 @@ class MarketView:
         series = self._view(symbol).candles.series[name]
         if not len(series.history):
             return None
-        atr = series.reading().get("atr")
-        return None if atr is None else float(atr) / series.history.last(1)[0].close
+        atr = series.reading(("atr",))["atr"]
+        return None if atr is None else float(atr) / series.history.last_close
 
     def snapshot(
         self, symbol: str, now_ns: int, quote: Quote | None, book_levels: BookLevels | None
@@ -140,9 +141,10 @@ class MarketView:
         """
         return self._view(symbol).snapshot(now_ns, quote, book_levels)
 
-    def glance(self, symbol: str, now_ns: int, quote: Quote | None) -> Glance | NoSnapshot:
-        """A few figures of the same moment, many times cheaper: for agents that go by rules."""
-        return self._view(symbol).glance(now_ns, quote)
+    def sight(self, symbol: str, now_ns: int, quote: Quote | None) -> Sighting | NoSnapshot:
+        """A few figures of the same moment, many times cheaper, for agents that go by rules: worked out when somebody
+        asks, and by then of that moment still."""
+        return self._view(symbol).sight(now_ns, quote)
 
     def _view(self, symbol: str) -> SymbolView:
         view = self.views.get(symbol)

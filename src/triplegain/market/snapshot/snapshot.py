@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from triplegain.domain.quote import QuoteSource
 from triplegain.market.snapshot.book_features import BookFeatures
 
 if TYPE_CHECKING:
     # Frames bring the indicators' libraries; whoever only says what an agent looks at does not need them.
-    from triplegain.market.snapshot.frame import ClosedFrame, FrameSnapshot
+    from triplegain.market.snapshot.frame import ClosedFrame, FrameFigures, FrameSnapshot
+
+    Frame: TypeAlias = ClosedFrame | FrameFigures
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +53,7 @@ class Glance:
     time_ns: int
     price: SnapshotPrice
     primary: str
-    primary_frame: ClosedFrame | None
+    primary_frame: Frame | None
     alignment: float | None
 
 
@@ -64,6 +66,7 @@ class Snapshot(Glance):
     and without exponent.
     """
 
+    primary_frame: ClosedFrame | None
     day: DayFigures | None
     timeframes: Mapping[str, FrameSnapshot]
     book: BookFeatures | None

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from types import MappingProxyType
+from weakref import ref
 
 from triplegain.domain.clock import DAY_NS, SECOND_NS, iso
 from triplegain.domain.errors import InvalidValueError
@@ -20,8 +21,9 @@ from triplegain.market.candles.symbol_candles import SymbolCandles
 from triplegain.market.indicators.suite import IndicatorSuite
 from triplegain.market.snapshot.book_features import BookFeatures, BookLevels, book_features
 from triplegain.market.snapshot.figures import NULL, Steps, fixed
-from triplegain.market.snapshot.frame import CandleText, FrameSnapshot, FrameWriter, alignment
+from triplegain.market.snapshot.frame import CandleText, FrameFigures, FrameSnapshot, FrameWriter
 from triplegain.market.snapshot.settings import SnapshotSettings
+from triplegain.market.snapshot.sighting import Sighting, Trends
 from triplegain.market.snapshot.snapshot import DayFigures, Glance, NoSnapshot, Snapshot, SnapshotPrice
 
 
@@ -177,6 +179,10 @@ _BLIND = (FeedState.GAP, FeedState.STALE, FeedState.MISSED, FeedState.STEPS_CHAN
 _UNTIL_SNAPSHOT = (FeedState.GAP, FeedState.STALE, FeedState.MISSED, FeedState.CATCH_UP, FeedState.CHECKSUM_MISMATCH)
 
 
+#: Edition and end of every timeframe's candles.
+_Key = tuple[tuple[int, int], ...]
+
+
 @dataclass(eq=False)
 class SymbolView:
     """`feed_state` is the condition of the feed for this symbol."""
@@ -187,7 +193,10 @@ class SymbolView:
     _suite: IndicatorSuite
     _synthetic: bool
     feed_state: FeedState = field(default=FeedState.SYNCED, init=False)
-    _day: tuple[tuple[int, ...], Day | None] | None = field(default=None, init=False)
+    _day: tuple[_Key, Day | None] | None = field(default=None, init=False)
+    #: What is seen as long as no other candle closes; and the trends of before that, while anybody has them.
+    _sighted: tuple[_Key, FrameFigures | None, Trends] | None = field(default=None, init=False)
+    _before: Callable[[], Trends | None] = field(default_factory=lambda: lambda: None, init=False)
 
     def __post_init__(self) -> None:
         self._text = CandleText(self.instrument, self._suite)
@@ -195,6 +204,8 @@ class SymbolView:
             name: FrameWriter(self.candles.series[name], look_back, self._text, self._suite.settings.ema)
             for name, look_back in self._settings.look_back.items()
         }
+        for series in self.candles.series.values():
+            series.before_change = self._work_out
 
     def on_book_snapshot(self, time_ns: int) -> None:
         """The whole book anew: from here on the feed is complete again."""
@@ -215,9 +226,11 @@ class SymbolView:
     def snapshot(self, now_ns: int, quote: Quote | None, levels: BookLevels | None) -> Snapshot | NoSnapshot:
         """See `MarketView.snapshot`."""
         settings = self._settings
-        seen = self.glance(now_ns, quote)
-        if isinstance(seen, NoSnapshot):
-            return seen
+        sighted = self.sight(now_ns, quote)
+        if isinstance(sighted, NoSnapshot):
+            return sighted
+        self._work_out()
+        seen = sighted.glance()
         frames = self._frames()
         book = book_features(self.instrument, levels, settings.depth_pcts) if levels is not None else None
         day = self._last_day()
@@ -231,33 +244,47 @@ class SymbolView:
         figures = None if day is None else day.figures(self.instrument, seen.price.mark)
         json = document(self.instrument, seen, figures, frames, settings.look_back, book, flags)
         digest = hashlib.sha256(json.encode()).hexdigest()
+        primary_frame = frames[seen.primary].closed if seen.primary in frames else None
         return Snapshot(
-            seen.symbol, now_ns, seen.price, seen.primary, seen.primary_frame, seen.alignment,
+            seen.symbol, now_ns, seen.price, seen.primary, primary_frame, seen.alignment,
             figures, MappingProxyType(frames), book, flags, json, digest,
         )  # fmt: skip
 
-    def glance(self, now_ns: int, quote: Quote | None) -> Glance | NoSnapshot:
-        """See `MarketView.glance`."""
+    def sight(self, now_ns: int, quote: Quote | None) -> Sighting | NoSnapshot:
+        """See `MarketView.sight`."""
         symbol, primary, writers = self.instrument.symbol, self._settings.primary, self._writers
-        price = self._price(quote)
-        if price is None:
+        if quote is None or not self._is_price(quote):
             return NoSnapshot(symbol, now_ns, "no_price", f"there is no fresh price of {symbol}")
-        if not any(len(writer.series.history) for writer in writers.values()):
-            reason = f"no candle of {symbol} has closed yet, the first takes {next(iter(self._settings.look_back))}"
-            return NoSnapshot(symbol, now_ns, "no_candles", reason)
-        aligned = alignment(writer.trend() for writer in writers.values())
-        frame = writers[primary].closed() if primary in writers else None
-        return Glance(symbol, now_ns, price, primary, frame, aligned)
+        key = self._closed_key()
+        if self._sighted is None or self._sighted[0] != key:
+            if not any(len(writer.series.history) for writer in writers.values()):
+                reason = f"no candle of {symbol} has closed yet, the first takes {next(iter(self._settings.look_back))}"
+                return NoSnapshot(symbol, now_ns, "no_candles", reason)
+            before = None if self._sighted is None else self._sighted[2]
+            self._sighted = None
+            self._work_out()
+            if before is not None:
+                # Whoever still needs it asks before the next but one.
+                self._before = ref(before)
+            frame = writers[primary].figures() if primary in writers else None
+            self._sighted = key, frame, Trends(writers.values())
+        return Sighting(now_ns, quote, primary, *self._sighted[1:])
 
-    def _price(self, quote: Quote | None) -> SnapshotPrice | None:
-        if quote is None:
-            return None
+    def _work_out(self) -> None:
+        """What somebody may still ask of candles that are about to be gone on from, forgotten or replaced."""
+        for each in (self._before(), None if self._sighted is None else self._sighted[2]):
+            if each is not None:
+                each.worked_out()
+
+    def _closed_key(self) -> _Key:
+        """Changes with every candle that closes, and when any are told anew."""
+        return tuple([(each.edition, each.history.end_ns) for each in self.candles.series.values()])
+
+    def _is_price(self, quote: Quote) -> bool:
         if quote.symbol != self.instrument.symbol:
             raise InvalidValueError(f"a quote of {quote.symbol} is none of {self.instrument.symbol}")
         mark = quote.mark
-        if mark is None or not (mark.is_finite() and mark > 0):
-            return None
-        return SnapshotPrice(mark, quote.bid, quote.ask, quote.last, quote.source, quote.exchange_time_ns)
+        return mark is not None and mark.is_finite() and mark > 0
 
     def _frames(self) -> dict[str, FrameSnapshot]:
         frames = {}
@@ -270,8 +297,7 @@ class SymbolView:
 
     def _last_day(self) -> Day | None:
         """Of 1,440 candles: looked at once for each that closes."""
-        series = self.candles.series.values()
-        key = tuple(number for each in series for number in (each.edition, each.history.end_ns))
+        key = self._closed_key()
         if self._day is None or self._day[0] != key:
-            self._day = key, last_day(series)
+            self._day = key, last_day(self.candles.series.values())
         return self._day[1]
