@@ -14,7 +14,7 @@ from tests.storage.scripted_session import ScriptedSession, session_record
 from triplegain.app import optimism
 from triplegain.app.optimism import MarketGoneError, read_optimism
 from triplegain.domain.clock import ManualClock
-from triplegain.domain.exchange_events import OrderAmended, OrderPriced
+from triplegain.domain.exchange_events import OrderAmended, OrderPriced, OrderTriggered
 from triplegain.domain.orders import AmendRequest, OrderRequest, OrderTerms, Side
 from triplegain.domain.price import Offset, Sign
 from triplegain.domain.terms import Limit, Market, StopLoss, TrailingStop
@@ -59,13 +59,14 @@ async def test_orders_of_the_record_meet_the_market_that_they_met(
     await store.commit(session_id, batch)
 
     read = await SessionReader(database).repricings(session_id)
-    assert read == [each for each in batch.events if isinstance(each, OrderAmended | OrderPriced)]
+    assert read == [each for each in batch.events if isinstance(each, OrderAmended | OrderPriced | OrderTriggered)]
     assert {type(each) for each in read} == {OrderAmended, OrderPriced}
 
     # The feed as it is opened again is the same, and goes on where the session has ended.
     monkeypatch.setattr(optimism, "open_feed", lambda spec, seed: demo(seconds=20))
     found = await read_optimism(tmp_path, database, session_id)
     assert (found.orders, found.left_out, found.synthetic) == (4, {LeftOut.KIND: 1}, True)
+    assert found.other_quotes == 0
     # Bought along the book after its latency; kraken-cli pays the ask of the decision for all of it.
     fills = batch.fills
     assert {each.client_order_id for each in fills} == {"market"}
@@ -76,6 +77,10 @@ async def test_orders_of_the_record_meet_the_market_that_they_met(
     assert (kraken_cli.orders, kraken_cli.filled_here, kraken_cli.filled_there) == (2, 1, 1)
     assert kraken_cli.flattered == (paid - ask * COINS) + (fees - ask * COINS * Decimal("0.0026"))
     assert told["LEAN"].flattered == kraken_cli.flattered
+    # Another market is not taken for it.
+    monkeypatch.setattr(optimism, "open_feed", lambda spec, seed: demo(seed=4, seconds=20))
+    with pytest.raises(MarketGoneError, match="is not the market that test was on: 1 of its orders met other quotes"):
+        await read_optimism(tmp_path, database, session_id, "replay:elsewhere")
     await store.close()
     await database.close()
 

@@ -28,14 +28,15 @@ WIDE = replace(
     TOLD, rule="hummingbot", orders=1212, filled_here=188, filled_there=189, flattered=Decimal("123456.7"),
     basis_points=112.5, low=-113.2, fills=115.5,
 )  # fmt: skip
-FOUND = Optimism(session_record("a"), True, START_NS, START_NS, 14, {LeftOut.KIND: 2}, (TOLD, FEW, NONE, WIDE))
+FOUND = Optimism(session_record("a"), True, START_NS, START_NS, 14, 3, {LeftOut.KIND: 2}, (TOLD, FEW, NONE, WIDE))
 
 
 def test_a_table_says_what_each_rule_would_have_told() -> None:
     console = Console(width=80, record=True, file=StringIO())
     console.print(optimism_view(FOUND))
     shown = console.export_text()
-    assert "14, 12 of them compared" in shown and "2: type that none has" in shown
+    assert "14, 12 of them compared" in shown and "2: type not modelled" in shown
+    assert "3 orders met others than at their decision" in shown
     rows = {line.split()[0]: " ".join(line.split()) for line in shown.splitlines() if line.strip()}
     assert rows["hummingbot"] == "hummingbot 188/189 of 1212 +112.5 -113.2 to +20.0 +2.0 +115.5 -5.0"
     assert rows["LEAN"] == "LEAN 8/9 of 4 +12.5 too few +2.0 +15.5 -5.0"
@@ -45,7 +46,12 @@ def test_a_table_says_what_each_rule_would_have_told() -> None:
 
 def test_a_program_reads_amounts_as_text_and_what_is_unknown_as_null() -> None:
     told = optimism_as_json(FOUND)
-    assert (told["session"], told["orders"], told["left_out"]) == ("a", 14, {LeftOut.KIND.value: 2})
+    assert (told["session"], told["orders"], told["other_quotes"], told["left_out"]) == (
+        "a",
+        14,
+        3,
+        {LeftOut.KIND.value: 2},
+    )
     assert told["market"] == {"start": "2023-11-14T22:13:20.000000Z", "end": "2023-11-14T22:13:20.000000Z"}
     assert told["rules"][0]["flattered"] == "12.345678"
     assert (told["rules"][1]["low"], told["rules"][2]["basis_points"]) == (None, None)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from decimal import Decimal
 
 import pytest
-from msgspec.structs import replace
 
 from triplegain.domain.clock import NEVER
 from triplegain.domain.instrument import Instrument
@@ -15,7 +14,7 @@ from triplegain.optimism.asked import Asked, Shape
 from triplegain.optimism.flattery import ORDERS_MIN, RuleFigures, figures, flattered
 from triplegain.optimism.recorded import Recorded
 from triplegain.optimism.rules import RULES, Filled
-from triplegain.optimism.walk import Elsewhere
+from triplegain.optimism.walk import NOTHING, Elsewhere
 
 #: One tick times one lot is 1 USDT. Fees of the lowest tier: 0.25 % and 0.40 %.
 INSTRUMENT = Instrument("BTC/USDT", Decimal(1), Decimal(1), Decimal(1), Decimal(1))
@@ -34,7 +33,14 @@ def case(
     order = Recorded(
         number, "BTC/USDT", 0, Asked(side, Shape.LIMIT, 10, 1000), (), 1, NEVER, lots, usdt(cost), usdt(fee)
     )  # fmt: skip
-    return Elsewhere(order, mark_doubled, tuple(there if place == PLACE else None for place in range(len(RULES))))
+    filled = tuple((there or NOTHING) if rule is FREQTRADE else None for rule in RULES)
+    return Elsewhere(order, mark_doubled, filled, (999, 1001))
+
+
+def told(each: Elsewhere) -> Filled:
+    filled = each.filled[PLACE]
+    assert filled is not None
+    return filled
 
 
 CASES = [
@@ -58,7 +64,7 @@ CASES = [
 
 @pytest.mark.parametrize(("each", "expected"), CASES)
 def test_an_order(each: Elsewhere, expected: tuple[str, str, str, str]) -> None:
-    found = flattered(each, each.filled[PLACE], FREQTRADE, INSTRUMENT)
+    found = flattered(each, told(each), FREQTRADE, INSTRUMENT)
     assert found is not None
     assert (found.price, found.fills, found.fee, found.notional) == tuple(map(usdt, expected))
     assert found.total == found.price + found.fills + found.fee
@@ -75,8 +81,8 @@ def test_a_fee_is_rounded_up() -> None:
 def test_what_cannot_be_valued_is_not_compared() -> None:
     """Only where here and there are filled alike no mark is needed."""
     unequal, equal = (case(0, 0, "0", "0", Filled(10, 9_950), None), case(0, 10, "9960", "40", Filled(10, 9_950), None))
-    assert flattered(unequal, unequal.filled[PLACE], FREQTRADE, INSTRUMENT) is None
-    assert flattered(equal, equal.filled[PLACE], FREQTRADE, INSTRUMENT) is not None
+    assert flattered(unequal, told(unequal), FREQTRADE, INSTRUMENT) is None
+    assert flattered(equal, told(equal), FREQTRADE, INSTRUMENT) is not None
 
 
 def freqtrades(found: list[Elsewhere], seed: int = 7) -> RuleFigures:
@@ -112,8 +118,6 @@ def test_the_interval_is_what_drawing_the_orders_again_gives() -> None:
     assert alike.low == pytest.approx(alike.basis_points) and alike.high == pytest.approx(alike.basis_points)
 
 
-def test_orders_that_a_rule_does_not_have_are_not_its_own() -> None:
-    each = case(0, 10, "10020", "40.08", None)
-    stop = replace(each, order=replace(each.order, asked=Asked(0, Shape.STOP, 10, 1000)))
-    told = {found.rule: found.orders for found in figures([stop], {"BTC/USDT": INSTRUMENT}, 1)}
-    assert told == {"OctoBot": 1, "Jesse": 1, "kraken-cli": 0, "LEAN": 1, "freqtrade": 1, "hummingbot": 0}
+def test_an_order_of_which_a_rule_says_nothing_is_not_its_own() -> None:
+    found = figures([case(0, 10, "10020", "40.08", None)], {"BTC/USDT": INSTRUMENT}, 1)
+    assert {each.rule: each.orders for each in found} == {rule.name: int(rule is FREQTRADE) for rule in RULES}

@@ -9,7 +9,7 @@ import pytest
 from msgspec import UNSET
 
 from triplegain.domain.clock import NEVER
-from triplegain.domain.exchange_events import OrderAmended, OrderPriced
+from triplegain.domain.exchange_events import OrderAmended, OrderPriced, OrderTriggered
 from triplegain.domain.instrument import Instrument
 from triplegain.domain.money import atoms
 from triplegain.domain.orders import FeePreference, OrderOptions, OrderRequest, OrderStatus, Side, TimeInForce
@@ -29,7 +29,7 @@ from triplegain.domain.terms import (
     TrailingStop,
 )
 from triplegain.optimism.asked import Asked, Shape
-from triplegain.optimism.recorded import Change, LeftOut, Recorded, recorded
+from triplegain.optimism.recorded import Change, LeftOut, Recorded, Repricing, recorded
 
 #: Ticks of 0.1, lots of 0.01.
 INSTRUMENT = Instrument("BTC/USDT", Decimal("0.1"), Decimal("0.01"), Decimal("0.01"), Decimal(1))
@@ -40,7 +40,7 @@ def stored(
     terms: OrderTerms, status: OrderStatus = OrderStatus.OPEN, side: Side = Side.BUY, **more: Any
 ) -> OrderRecord:
     quantity = more.pop("quantity", Decimal("0.5"))
-    named = {name: more.pop(name) for name in ("time_in_force", "expires_at_ns", "options") if name in more}
+    named = {name: more.pop(name) for name in ("time_in_force", "expires_at_ns", "options", "leverage") if name in more}
     request = OrderRequest("c-1", "BTC/USDT", side, Decimal("0.5"), terms, **named)
     return OrderRecord(1, "o-1", request, status, 100, 900, quantity, **more)
 
@@ -76,6 +76,7 @@ def test_orders_are_asked_for_in_ticks_and_lots(terms: OrderTerms, side: Side, a
     ("order", "why"),
     [
         (stored(TrailingStop(ABOVE)), LeftOut.KIND),
+        (stored(Limit(Decimal(99)), leverage=2), LeftOut.MARGIN),
         (stored(TakeProfitLimit(Decimal(105), Decimal(104))), LeftOut.KIND),
         (stored(Limit(ABOVE)), LeftOut.RELATIVE),
         (stored(StopLossLimit(Decimal(95), ABOVE)), LeftOut.RELATIVE),
@@ -88,7 +89,7 @@ def test_what_nobody_can_be_asked_for_says_why(order: OrderRecord, why: LeftOut)
     assert recorded(order, (), INSTRUMENT) is why
 
 
-def found(order: OrderRecord, *events: OrderAmended | OrderPriced) -> Recorded:
+def found(order: OrderRecord, *events: Repricing) -> Recorded:
     taken = recorded(order, events, INSTRUMENT)
     assert isinstance(taken, Recorded)
     return taken
@@ -113,6 +114,13 @@ def test_amendments_stand_with_their_times() -> None:
     )
 
 
+def test_an_amendment_of_what_has_fired_changes_its_limit() -> None:
+    order = stored(StopLossLimit(Decimal(95), Decimal(94)), side=Side.SELL)
+    fired = OrderTriggered(1, 200, 200, 1, "c-1", "BTC/USDT", Decimal(95), Decimal(95))
+    taken = found(order, fired, priced("94"), amended(300, "0.5", "93"))
+    assert taken.changes == (Change(300, Asked(1, Shape.STOP_LIMIT, 50, 950, 930)),)
+
+
 def test_it_is_taken_back_when_it_was_over_here_unless_it_was_filled() -> None:
     limit = Limit(Decimal(99))
     dated: dict[str, Any] = {"time_in_force": TimeInForce.GTD, "expires_at_ns": 2000}
@@ -124,13 +132,15 @@ def test_it_is_taken_back_when_it_was_over_here_unless_it_was_filled() -> None:
             "open, with a date": found(stored(limit, **dated)),
             "cancelled": found(stored(limit, OrderStatus.CANCELLED, **dated)),
             "refused for taking": found(refused),
+            "at once or not": found(stored(limit, OrderStatus.FILLED, time_in_force=TimeInForce.IOC)),
             "filled": found(stored(limit, OrderStatus.FILLED, filled_quantity=Decimal("0.5"))),
             "filled, with a date": found(stored(limit, OrderStatus.FILLED, **dated)),
         }.items()
     }
     assert told == {
         "open": (NEVER, NEVER), "open, with a date": (NEVER, 2000), "cancelled": (900, 900),
-        "refused for taking": (900, 900), "filled": (900, NEVER), "filled, with a date": (900, 2000),
+        "refused for taking": (900, NEVER), "at once or not": (900, 100),
+        "filled": (900, NEVER), "filled, with a date": (900, 2000),
     }  # fmt: skip
     assert found(stored(limit, options=OrderOptions(starts_at_ns=500))).sent_ns == 500
 

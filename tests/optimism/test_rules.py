@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from triplegain.domain.fees import FeeTier
@@ -31,6 +33,7 @@ def asked(side: int, shape: Shape, lots: int, price: int = 0, limit: int = 0) ->
 
 
 MARKET, LIMIT, STOP, STOP_LIMIT, TAKE = Shape.MARKET, Shape.LIMIT, Shape.STOP, Shape.STOP_LIMIT, Shape.TAKE_PROFIT
+POST = Shape.POST_ONLY
 FIRST = look(first=True)
 
 CASES = [
@@ -40,6 +43,7 @@ CASES = [
     # A trade at the limit is enough, however little was traded; one a tick above is not.
     ("OctoBot", asked(BUY, LIMIT, 1000, 998), look(traded=(998, 998)), Filled(1000, 998_000, is_maker=True)),
     ("OctoBot", asked(BUY, LIMIT, 1000, 998), look(traded=(999, 999)), None),
+    ("OctoBot", asked(BUY, POST, 9, 998), look(traded=(998, 998), crossed=True), Filled(9, 8_982, is_maker=True)),
     # Quotes alone do nothing, and one that was reached when it was sent pays as a taker.
     ("OctoBot", asked(BUY, LIMIT, 5, 1001), look(), None),
     ("OctoBot", asked(BUY, LIMIT, 5, 1001), look(traded=(1000, 1000), crossed=True), Filled(5, 5_005)),
@@ -52,6 +56,8 @@ CASES = [
     ("Jesse", asked(SELL, LIMIT, 10, 1050), look(traded=(940, 1060)), Filled(10, 10_500, is_maker=True)),
     ("Jesse", asked(SELL, STOP, 10, 950), look(traded=(940, 1060)), Filled(10, 9_500)),
     ("Jesse", asked(SELL, MARKET, 10), FIRST, Filled(10, 9_990)),
+    # A limit that is reached already as it is sent is refused.
+    ("Jesse", asked(BUY, LIMIT, 10, 1005), look(traded=(1000, 1000), crossed=True), None),
     # A thousand lots for the best ask, where 10 are offered.
     ("kraken-cli", asked(BUY, MARKET, 1000), FIRST, Filled(1000, 1_000_000)),
     ("kraken-cli", asked(SELL, MARKET, 1000), FIRST, Filled(1000, 998_000)),
@@ -65,6 +71,7 @@ CASES = [
     ("LEAN", asked(BUY, LIMIT, 50, 1000), look(), None),
     ("LEAN", asked(BUY, LIMIT, 50, 1001), look(), Filled(50, 50_000, is_maker=True)),
     ("LEAN", asked(BUY, LIMIT, 50, 1001), look(crossed=True), Filled(50, 50_000)),
+    ("LEAN", asked(BUY, POST, 50, 1001), look(crossed=True), Filled(50, 50_000, is_maker=True)),
     ("LEAN", asked(BUY, LIMIT, 50, 1001), FIRST, None),
     ("LEAN", asked(SELL, LIMIT, 50, 997), look(), Filled(50, 49_900, is_maker=True)),
     # The gap is paid: the stop at 1000 sells for the bid of 998.
@@ -126,7 +133,7 @@ def test_a_worked_case(name: str, order: Asked, seen: Seen, expected: Filled | N
 
 def test_every_rule_has_worked_cases_and_says_where_it_is_from() -> None:
     assert {name for name, *_ in CASES} == {rule.name for rule in RULES}
-    assert all(rule.version and ":" in rule.source for rule in RULES)
+    assert all(rule.version and re.match(r"[\w-]+/[\w-]+: \S+", rule.source) for rule in RULES)
 
 
 def test_fees_are_the_rules_own_or_those_of_the_lowest_tier() -> None:

@@ -26,7 +26,7 @@ from triplegain.exchange.public_market import public_markets
 from triplegain.optimism.asked import Asked, Shape
 from triplegain.optimism.recorded import Change, Recorded
 from triplegain.optimism.rules import RULES, Filled
-from triplegain.optimism.walk import Elsewhere, Walk
+from triplegain.optimism.walk import NOTHING, Elsewhere, Walk
 
 PAIR = "BTC/USDT"
 INSTRUMENT = Instrument(PAIR, Decimal(1), Decimal(1), Decimal(1), Decimal(1))
@@ -100,8 +100,8 @@ def test_six_rules_fill_a_market_order_a_limit_and_a_stop() -> None:
     assert by_rule(found[1]) == {
         "OctoBot": Filled(5, 4_990, is_maker=True),  # one lot was traded at 998 at 3 s
         "Jesse": Filled(5, 4_990, is_maker=True),
-        "kraken-cli": None,  # it looks at 61 s, and the order was taken back at 20 s
-        "LEAN": None,  # never below 998 until then
+        "kraken-cli": Filled(5, 4_990),  # it looks before it takes the order back at 20 s
+        "LEAN": NOTHING,  # never below 998 until then
         "freqtrade": Filled(5, 4_990, is_maker=True),  # at 11 s, the next of its looks
         "hummingbot": Filled(5, 4_990, is_maker=True),  # at 7 s
     }
@@ -119,15 +119,26 @@ def test_what_is_taken_back_as_somebody_looks_is_gone() -> None:
     # freqtrade looks at 11 s.
     asked = Asked(0, Shape.LIMIT, 5, 998)
     found, _ = walked(MARKET, [order(1, 1, asked, over=11), order(2, 1, asked, over=12)]).end(70 * SECOND_NS)
-    assert [by_rule(each)["freqtrade"] for each in found] == [None, Filled(5, 4_990, is_maker=True)]
+    assert [by_rule(each)["freqtrade"] for each in found] == [NOTHING, Filled(5, 4_990, is_maker=True)]
 
 
 def test_looks_fall_on_their_times_after_a_quiet_hour() -> None:
-    # Nothing happens for an hour, then at 3602 s the ask comes to 998: kraken-cli looks at 3661 s, not before.
-    market = [MARKET[0], book(3602, ((998, 0),), ((998, 3),)), beat(3660), beat(3663)]
-    asked = Asked(0, Shape.LIMIT, 5, 998)
-    found, _ = walked(market, [order(1, 1, asked, over=3661), order(2, 1, asked, over=3662)]).end(3700 * SECOND_NS)
-    assert [by_rule(each)["kraken-cli"] for each in found] == [None, Filled(5, 4_990)]
+    # Nothing happens for an hour, then the ask comes to 998 from 3602 to 3604 s: hummingbot looks at 3603 s, freqtrade
+    # at 3601 and 3606 s, kraken-cli at 3601 and 3661 s.
+    there, away = book(3602, ((998, 0),), ((998, 3),)), book(3605, (), ((998, 0),))
+    sent = order(1, 1, Asked(0, Shape.LIMIT, 5, 998), over=3700)
+    filled = by_rule(walked([MARKET[0], there, away, beat(3699)], [sent]).end(3699 * SECOND_NS)[0][0])
+    assert [filled[name] for name in ("hummingbot", "freqtrade", "kraken-cli")] == [
+        Filled(5, 4_990, is_maker=True), NOTHING, NOTHING,
+    ]  # fmt: skip
+    stays = by_rule(walked([MARKET[0], there, beat(3699)], [sent]).end(3699 * SECOND_NS)[0][0])
+    assert [stays[name] for name in ("freqtrade", "kraken-cli")] == [Filled(5, 4_990, is_maker=True), Filled(5, 4_990)]
+
+
+def test_a_look_behind_the_end_of_the_market_is_not_made_up() -> None:
+    found, _ = walked(MARKET[:3], [order(1, 1, Asked(0, Shape.MARKET, 25), over=1)]).end(3 * SECOND_NS)
+    # hummingbot would have looked at 6 s.
+    assert by_rule(found[0])["hummingbot"] is None and by_rule(found[0])["LEAN"] == Filled(25, 25_000)
 
 
 def test_an_order_sent_with_the_last_message_meets_the_market() -> None:
@@ -135,22 +146,21 @@ def test_an_order_sent_with_the_last_message_meets_the_market() -> None:
     assert unseen == [] and by_rule(found[0])["LEAN"] == Filled(2, 2 * 998)
 
 
-def test_a_market_that_is_not_to_be_trusted_shows_no_quotes() -> None:
+def test_a_market_that_is_not_to_be_trusted_shows_nothing() -> None:
     gap = FeedStatus(PAIR, 2 * SECOND_NS, 2 * SECOND_NS, FeedState.GAP)
     market = [*MARKET[:2], gap, *MARKET[3:]]
-    found, _ = walked(market, [order(1, 5, Asked(0, Shape.MARKET, 25), over=5)]).end(70 * SECOND_NS)
-    filled = by_rule(found[0])
-    assert [name for name in NAMES if filled[name] is not None] == ["OctoBot", "Jesse"]
-    # No quotes: valued at the last trade, twice 999.
-    assert found[0].mark_doubled == 1998
+    blind, before = order(1, 5, Asked(0, Shape.MARKET, 25), over=5), order(2, 1, Asked(1, Shape.STOP, 4, 995), over=40)
+    found, unseen = walked(market, [blind, before]).end(70 * SECOND_NS)
+    assert unseen == [blind]
+    assert (found[0].mark_doubled, set(by_rule(found[0]).values())) == (None, {NOTHING, None})
 
 
 def test_a_market_that_is_seen_again_as_it_was_is_looked_at() -> None:
     gap = FeedStatus(PAIR, 2 * SECOND_NS, 2 * SECOND_NS, FeedState.GAP)
     again = book(6, ((998, 10),), ((1000, 10),), snapshot=True)
-    found, _ = walked(
-        [MARKET[0], gap, trade(5, 999), again], [order(1, 3, Asked(0, Shape.LIMIT, 2, 1001), over=9)]
-    ).end(9 * SECOND_NS)
+    moved = (Change(3 * SECOND_NS, Asked(0, Shape.LIMIT, 2, 1001)),)
+    sent = order(1, 1, Asked(0, Shape.LIMIT, 2, 990), over=9, changes=moved)
+    found, _ = walked([MARKET[0], gap, trade(5, 999), again], [sent]).end(9 * SECOND_NS)
     assert by_rule(found[0])["LEAN"] == Filled(2, 2_000, is_maker=True)
 
 
@@ -169,5 +179,5 @@ def test_where_there_are_candles_only_the_last_price_is_all_there_is() -> None:
     assert set(by_rule(found[0]).values()) == {Filled(3, 3000)}
     # The second candle went down to 980, and no close came to 985.
     filled = by_rule(found[1])
-    assert {name for name in NAMES if filled[name] is not None} == {"OctoBot", "Jesse", "hummingbot"}
+    assert {name for name in NAMES if filled[name] != NOTHING} == {"OctoBot", "Jesse", "hummingbot"}
     assert (found[0].mark_doubled, found[1].mark_doubled) == (2000, 2 * 986)

@@ -15,6 +15,7 @@ from triplegain.exchange.public_market import PublicMarket
 from triplegain.optimism.asked import Asked, Shape
 from triplegain.optimism.recorded import Change, Recorded
 from triplegain.optimism.rules import RULES, Filled, Rule, Seen, crosses
+from triplegain.optimism.walk import NOTHING
 
 _END_S = 200
 
@@ -56,8 +57,13 @@ def levels(market: PublicMarket, depth: int) -> tuple[tuple[Level, ...], tuple[L
     return bids[:depth], asks[:depth]
 
 
-def slowly(events: list[MarketEvent], one: Recorded, rule: Rule) -> Filled | None:
-    """What a rule makes of one order; None, too, where the market was not there when it was sent."""
+def last(market: PublicMarket) -> int | None:
+    return market.last if market.state is FeedState.SYNCED else None
+
+
+def slowly(events: list[MarketEvent], one: Recorded, rule: Rule, commands: set[int]) -> Filled | None:
+    """What a rule makes of one order; None where the market was not there. `commands`: seconds at which something is
+    sent, amended or taken back."""
     market = PublicMarket(INSTRUMENT, MarketDepth.BOOK)
     asked, crossed, sent_s = one.asked, False, one.sent_ns // SECOND_NS
     back_s = one.taken_back_ns // SECOND_NS
@@ -69,29 +75,34 @@ def slowly(events: list[MarketEvent], one: Recorded, rule: Rule) -> Filled | Non
             believed = market.on_event(event, event.exchange_time_ns)
             is_resting = sent_s < second <= back_s and asked.shape is not Shape.MARKET
             if is_resting and isinstance(event, PublicTrade) and believed and rule.hears_trades:
-                seen = Seen(*levels(market, rule.depth), market.last, (event.price, event.price), False, crossed)
+                price = (event.price, event.price) if market.state is FeedState.SYNCED else None
+                seen = Seen(*levels(market, rule.depth), last(market), price, False, crossed)
                 if filled := rule.fill(asked, seen):
                     return filled
             if is_resting and rule.quotes_every_ns == 0:
-                seen = Seen(*levels(market, rule.depth), market.last, None, False, crossed)
+                seen = Seen(*levels(market, rule.depth), last(market), None, False, crossed)
                 if filled := rule.fill(asked, seen):
                     return filled
         if second == sent_s:
-            if not market.told:
+            if not market.told or market.state is not FeedState.SYNCED:
                 return None
             crossed = crosses(asked, *levels(market, 1))
+        if rule.looks_at_commands and second in commands and sent_s < second <= back_s:
+            seen = Seen(*levels(market, rule.depth), last(market), None, False, crossed)
+            if asked.shape is not Shape.MARKET and (filled := rule.fill(asked, seen)):
+                return filled
         for change in one.changes:
             if change.time_ns == second * SECOND_NS:
                 asked = change.asked if second >= sent_s else asked
         every_s = (rule.quotes_every_ns or 0) // SECOND_NS
         is_look = every_s and second > sent_s and (second - sent_s) % every_s == 0 and second < back_s
         if second == first_s or (is_look and asked.shape is not Shape.MARKET):
-            seen = Seen(*levels(market, rule.depth), market.last, None, second == first_s, crossed)
+            seen = Seen(*levels(market, rule.depth), last(market), None, second == first_s, crossed)
             if filled := rule.fill(one.asked if second == first_s else asked, seen):
                 return filled
             if asked.shape is Shape.MARKET:
-                return None
-    return None
+                return NOTHING
+    return None if asked.shape is Shape.MARKET else NOTHING
 
 
 @pytest.mark.parametrize("seed", seeds(200, always=25))
@@ -102,7 +113,9 @@ def test_the_walk_makes_of_orders_what_looking_all_the_time_does(seed: int) -> N
     found, unseen = walked(market, orders).end(_END_S * SECOND_NS)
     made = {each.order.number: each.filled for each in found}
     assert len(made) + len(unseen) == len(orders)
+    times = [(one.sent_ns, one.taken_back_ns, *(each.time_ns for each in one.changes)) for one in orders]
+    commands = {time_ns // SECOND_NS for of_one in times for time_ns in of_one}
     for one in orders:
         for place, rule in enumerate(RULES):
-            expected = slowly(market, one, rule) if one.asked.shape in rule.takes else None
+            expected = slowly(market, one, rule, commands) if one.asked.shape in rule.takes else None
             assert made.get(one.number, (None,) * len(RULES))[place] == expected, (one, rule.name)

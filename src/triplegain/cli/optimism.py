@@ -20,17 +20,24 @@ from triplegain.optimism.flattery import RuleFigures
 
 _CAVEAT = (
     "Above zero a rule tells more than this exchange did. Flatters = price + fills + fee, in basis points of what was "
-    "traded here or there. The orders are those of the record: what an agent would have done next is not asked."
+    "traded here or there. The orders are those of the record: what an agent would have done next is not asked. They "
+    "share their market, so the true ranges are wider than 95 %."
 )
 
 
 def optimism(
     session: Annotated[str | None, typer.Argument(help="Its id; without one the latest session.")] = None,
+    feed: Annotated[
+        str | None,
+        typer.Option(
+            "--feed", help="Where its market is, if not as the session says: replay:PATH.", show_default=False
+        ),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """The orders of a session, filled again as other paper modes fill them, and how much each would have flattered."""
     home = home_dir()
-    found = read_session_of(session, lambda database, session_id: read_optimism(home, database, session_id))
+    found = read_session_of(session, lambda database, session_id: read_optimism(home, database, session_id, feed))
     tell(as_json, found, optimism_view, optimism_as_json)
 
 
@@ -40,7 +47,7 @@ def optimism_as_json(found: Optimism) -> dict[str, Any]:
         "mode": "paper",
         "session": found.session.session_id,
         **fields_of(found.session, "feed", "seed"),
-        **fields_of(found, "synthetic", "orders", "left_out"),
+        **fields_of(found, "synthetic", "orders", "other_quotes", "left_out"),
         "market": {
             "start": None if found.begins_ns is None else iso(found.begins_ns),
             "end": iso(found.until_ns) if found.until_ns else None,
@@ -60,6 +67,7 @@ def _parts(found: Optimism) -> Iterator[RenderableType]:
         ("Market", Text(f"{session.feed}{synthetic}")),
         ("Seen again", Text(f"{moment(found.begins_ns)} to {moment(found.until_ns)} UTC")),
         ("Orders", Text(f"{found.orders}, {found.orders - sum(found.left_out.values())} of them compared")),
+        *_doubts(found),
         *(("Left out", Text(f"{count}: {worded(reason)}", style=WARNING)) for reason, count in found.left_out.items()),
     ]
     yield pairs(rows, title=f"PAPER  {session.session_id} as other paper modes would have told it")
@@ -71,6 +79,11 @@ def _parts(found: Optimism) -> Iterator[RenderableType]:
         yield Text(f"{_CAVEAT} Rules of {versions}.", style=QUIET)
     else:
         yield Text("There is no order that could be compared.", style=WARNING)
+
+
+def _doubts(found: Optimism) -> Iterator[tuple[str, RenderableType]]:
+    if found.other_quotes:
+        yield "Other quotes", Text(f"{found.other_quotes} orders met others than at their decision", style=WARNING)
 
 
 def _table(asset: str, rules: list[RuleFigures]) -> RenderableType:

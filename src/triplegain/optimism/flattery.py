@@ -79,14 +79,12 @@ class RuleFigures(Struct, frozen=True):
     fee: float | None
 
 
-def flattered(each: Elsewhere, filled: Filled | None, rule: Rule, instrument: Instrument) -> Flattered | None:
+def flattered(each: Elsewhere, filled: Filled, rule: Rule, instrument: Instrument) -> Flattered | None:
     """What a rule would have told better than our exchange; None where it cannot be valued."""
     order, unit = each.order, instrument.atoms_per_tick_lot
-    lots, cost, fee = 0, 0, 0
-    if filled is not None:
-        lots, cost = filled.lots, filled.cost * unit
-        # As here, a fee is rounded up.
-        fee = -(-cost * rule.fee_ppm(filled.is_maker, instrument.fees.tiers[0]) // RATE_UNIT)
+    lots, cost = filled.lots, filled.cost * unit
+    # As here, a fee is rounded up.
+    fee = -(-cost * rule.fee_ppm(filled.is_maker, instrument.fees.tiers[0]) // RATE_UNIT)
     sign = 1 if order.asked.side == 0 else -1
     both = min(lots, order.lots)
     price = sign * (order.cost * both // order.lots - cost * both // lots) if both else 0
@@ -118,12 +116,10 @@ def figures(
 def _compared(
     found: Sequence[Elsewhere], place: int, rule: Rule, instruments: Mapping[str, Instrument]
 ) -> list[Flattered | None]:
-    """Order by order; None where the rule has no such order, or nobody knows what it is worth."""
+    """Order by order; None where nobody knows what comes of it there, or what that is worth."""
     return [
-        flattered(each, each.filled[place], rule, instruments[each.order.symbol])
-        if each.order.asked.shape in rule.takes
-        else None
-        for each in found
+        None if filled is None else flattered(each, filled, rule, instruments[each.order.symbol])
+        for each, filled in ((each, each.filled[place]) for each in found)
     ]
 
 
@@ -148,8 +144,8 @@ def _figures(
         asset=asset,
         orders=len(pairs),
         filled_here=sum(each.order.lots > 0 for each, _ in pairs),
-        filled_there=sum(each.filled[place] is not None for each, _ in pairs),
-        only_there=sum(each.filled[place] is not None and not each.order.lots for each, _ in pairs),
+        filled_there=sum(_fills(each, place) for each, _ in pairs),
+        only_there=sum(_fills(each, place) and not each.order.lots for each, _ in pairs),
         notional=from_atoms(notional),
         flattered=from_atoms(sum(row.total for _, row in pairs)),
         basis_points=rate(row.total for _, row in pairs),
@@ -159,6 +155,11 @@ def _figures(
         fills=rate(row.fills for _, row in pairs),
         fee=rate(row.fee for _, row in pairs),
     )
+
+
+def _fills(each: Elsewhere, place: int) -> bool:
+    filled = each.filled[place]
+    return filled is not None and filled.lots > 0
 
 
 def _intervals(compared: Sequence[Sequence[Flattered | None]], seed: int) -> list[_Interval]:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from enum import StrEnum
+from typing import assert_never
 
 from msgspec import UNSET, Struct
 from msgspec.structs import replace
 
 from triplegain.domain.clock import NEVER
 from triplegain.domain.errors import InvalidValueError
-from triplegain.domain.exchange_events import OrderAmended, OrderPriced
+from triplegain.domain.exchange_events import OrderAmended, OrderPriced, OrderTriggered
 from triplegain.domain.instrument import Instrument
 from triplegain.domain.money import atoms
 from triplegain.domain.orders import FeePreference, OrderStatus, TimeInForce
@@ -34,10 +35,16 @@ _SHAPES = {
 _REFUSED_HERE = frozenset({Code.POST_ONLY, Code.ORDER_MINIMUM, Code.COST_MINIMUM})
 
 
+Repricing = OrderAmended | OrderPriced | OrderTriggered
+
+
 class LeftOut(StrEnum):
     """Why an order is compared with nobody's."""
 
-    KIND = "type_that_none_has"
+    #: The others differ too much in them (trailing stops, take-profits with a limit), or trade nothing.
+    KIND = "type_not_modelled"
+    #: Most of the others lend nothing on spot.
+    MARGIN = "on_margin"
     #: By its distance, and the record does not tell what it came to.
     RELATIVE = "relative_price"
     REFUSED = "refused_there_too"
@@ -53,8 +60,9 @@ class Change(Struct, frozen=True):
 
 
 class Recorded(Struct, frozen=True):
-    """`over_ns` is when it was over here, `taken_back_ns` when it would be taken back elsewhere: never, where it was
-    filled here, but at its date. `lots`, `cost` and `fee` are what was filled here: atoms of the quote currency."""
+    """`over_ns` is when it was over here, `taken_back_ns` when it is taken back elsewhere: at once where it may not
+    wait; never, but at its date, where it was filled or refused here. `lots`, `cost` and `fee` are what was filled
+    here, in atoms of the quote currency."""
 
     number: int
     symbol: str
@@ -68,22 +76,28 @@ class Recorded(Struct, frozen=True):
     fee: int
 
 
-def recorded(
-    order: OrderRecord, events: Iterable[OrderAmended | OrderPriced], instrument: Instrument
-) -> Recorded | LeftOut:
+def recorded(order: OrderRecord, events: Iterable[Repricing], instrument: Instrument) -> Recorded | LeftOut:
     """One order with its own `events` in their order, or why it is left out."""
     request, terms = order.request, order.request.terms
     shape = _SHAPES.get(terms.kind)
     if shape is None:
         return LeftOut.KIND
+    if request.leverage > 1:
+        return LeftOut.MARGIN
     if order.status in (OrderStatus.REJECTED, OrderStatus.ERROR) and order.code not in _REFUSED_HERE:
         return LeftOut.REFUSED
-    amendments, price, second = [], terms.price, terms.second
+    amendments, fired_ns, price, second = list[OrderAmended](), NEVER, terms.price, terms.second
     for event in events:
-        if isinstance(event, OrderAmended):
-            amendments.append(event)
-        elif price is None:
-            price = event.price
+        match event:
+            case OrderAmended():
+                amendments.append(event)
+            case OrderTriggered():
+                fired_ns = event.time_ns
+            case OrderPriced():
+                # The first is its own; when it fires its limit takes the place of it.
+                price = event.price if price is None else price
+            case _:
+                assert_never(event)
     if isinstance(second, Offset) or (price is None and terms.first is not None):
         return LeftOut.RELATIVE
     if shape is Shape.LIMIT and getattr(terms, "post_only", False):
@@ -92,42 +106,52 @@ def recorded(
     try:
         prices = (0 if each is None else instrument.ticks(each) for each in (price, second))
         asked = Asked(request.side.index, shape, instrument.whole_lots(quantity), *prices)
-        changes = tuple(_changes(asked, amendments, instrument))
+        changes = tuple(_changes(asked, amendments, fired_ns, instrument))
     except InvalidValueError:
         return LeftOut.NOTHING_ASKED
     if not asked.lots:
         return LeftOut.NOTHING_ASKED
+    sent_ns = max(order.submitted_at_ns, request.options.starts_at_ns or 0)
     return Recorded(
         order.order_number,
         request.symbol,
-        max(order.submitted_at_ns, request.options.starts_at_ns or 0),
+        sent_ns,
         asked,
         changes,
         order.updated_at_ns if order.status.is_final else NEVER,
-        _taken_back_ns(order),
+        _taken_back_ns(order, sent_ns),
         instrument.lots(order.filled_quantity),
         atoms(order.filled_notional),
         _fee(order),
     )
 
 
-def _changes(asked: Asked, amendments: Iterable[OrderAmended], instrument: Instrument) -> Iterator[Change]:
+def _changes(
+    asked: Asked, amendments: Iterable[OrderAmended], fired_ns: int, instrument: Instrument
+) -> Iterator[Change]:
+    """What has fired here has its limit for a price, and its trigger no more."""
     for each in amendments:
         second = None if each.terms is UNSET else each.terms.second
-        asked = replace(
-            asked,
-            lots=instrument.whole_lots(each.quantity),
-            price=instrument.ticks(each.price) if asked.price else 0,
-            limit=instrument.ticks(second) if isinstance(second, Decimal) else asked.limit,
-        )
+        price = instrument.ticks(each.price) if asked.price else 0
+        limit = instrument.ticks(second) if isinstance(second, Decimal) else asked.limit
+        if each.time_ns >= fired_ns:
+            price, limit = asked.price, price
+        asked = replace(asked, lots=instrument.whole_lots(each.quantity), price=price, limit=limit)
         yield Change(each.time_ns, asked)
 
 
-def _taken_back_ns(order: OrderRecord) -> int:
-    expires_ns = order.request.expires_at_ns if order.request.time_in_force is TimeInForce.GTD else None
-    if order.status.is_final and order.status is not OrderStatus.FILLED:
+def _taken_back_ns(order: OrderRecord, sent_ns: int) -> int:
+    request, status = order.request, order.status
+    match request.time_in_force:
+        case TimeInForce.IOC | TimeInForce.FOK:
+            return sent_ns
+        case TimeInForce.GTC | TimeInForce.GTD:
+            pass
+        case _:
+            assert_never(request.time_in_force)
+    if status.is_final and status not in (OrderStatus.FILLED, OrderStatus.REJECTED, OrderStatus.ERROR):
         return order.updated_at_ns
-    return NEVER if expires_ns is None else expires_ns
+    return NEVER if request.expires_at_ns is None else request.expires_at_ns
 
 
 def _fee(order: OrderRecord) -> int:

@@ -51,8 +51,9 @@ class Rule(Struct, frozen=True):
     """One paper mode. `takes` are the orders it has.
 
     It looks at quotes each time they change (`quotes_every_ns` 0), so often after an order was sent, or never (None);
-    at each trade if it `hears_trades`; and at an order that was just sent, a market order `market_after_ns` later. It
-    looks `depth` levels deep. Fees in millionths of the notional, or those of the pair's lowest tier (None).
+    at each trade if it `hears_trades`; before anything is sent, amended or taken back if it `looks_at_commands`; and at
+    an order that was just sent, a market order `market_after_ns` later. It looks `depth` levels deep. Fees in
+    millionths of the notional, or those of the pair's lowest tier (None).
     """
 
     name: str
@@ -66,6 +67,7 @@ class Rule(Struct, frozen=True):
     depth: int = 1
     maker_ppm: int | None = None
     taker_ppm: int | None = None
+    looks_at_commands: bool = False
 
     def fee_ppm(self, is_maker: bool, entry: FeeTier) -> int:
         """`entry`: the pair's lowest tier."""
@@ -94,11 +96,19 @@ def last_price(order: Asked, seen: Seen) -> Filled | None:
         return None
     lowest, highest = seen.traded
     is_reached = highest >= order.price if order.rises else lowest <= order.price
-    return _whole(order, order.price, order.shape is Shape.LIMIT and not seen.crossed) if is_reached else None
+    is_maker = order.shape is Shape.POST_ONLY or (order.shape is Shape.LIMIT and not seen.crossed)
+    return _whole(order, order.price, is_maker) if is_reached else None
+
+
+def last_price_ahead(order: Asked, seen: Seen) -> Filled | None:
+    """The same; a limit that is reached as it is sent is refused."""
+    if order.shape in (Shape.LIMIT, Shape.POST_ONLY) and seen.crossed:
+        return None
+    return last_price(order, seen)
 
 
 def ticker_touch(order: Asked, seen: Seen) -> Filled | None:
-    """At market for the best quote, any size. A limit always waits, and fills whole at its own price when somebody
+    """At market for the best quote, any size. A limit always waits, and fills whole at its own price when it
     looks again while the best quote is there or beyond."""
     best = _best(seen.opposite(order))
     if order.shape is Shape.MARKET:
@@ -116,7 +126,8 @@ def strictly_through(order: Asked, seen: Seen) -> Filled | None:
         return _whole(order, best)
     if seen.is_first or best is None or best == order.price or (best > order.price) is not order.rises:
         return None
-    return _whole(order, best, order.shape is not Shape.STOP and not seen.crossed)
+    is_maker = order.shape is Shape.POST_ONLY or (order.shape is Shape.LIMIT and not seen.crossed)
+    return _whole(order, best, is_maker)
 
 
 def capped_walk(order: Asked, seen: Seen) -> Filled | None:
@@ -204,11 +215,13 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "Jesse", "3.5.3", "jesse-ai/jesse: jesse/services/order_service.py, broker.py, candle_service.py, info.py; the "
         "open simulator, for that of its live plug-in is not public",
-        last_price, _STOPS_TOO, hears_trades=True, maker_ppm=2600, taker_ppm=2600,
+        last_price_ahead, _STOPS_TOO, hears_trades=True, maker_ppm=2600, taker_ppm=2600,
     ),
     Rule(
-        "kraken-cli", "0.3.2", "krakenfx/kraken-cli: src/paper.rs; somebody asks it once a minute",
+        "kraken-cli", "0.3.2", "krakenfx/kraken-cli: src/paper.rs, commands/paper.rs; it looks when it is given a "
+        "command, and somebody asks it once a minute",
         ticker_touch, _MARKET_AND_LIMIT, quotes_every_ns=MINUTE_NS, maker_ppm=2600, taker_ppm=2600,
+        looks_at_commands=True,
     ),
     Rule(
         "LEAN", "000522e1", "QuantConnect/Lean: Common/Orders/Fills/FillModel.cs, Common/Orders/Fees/KrakenFeeModel.cs",

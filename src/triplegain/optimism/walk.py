@@ -32,11 +32,14 @@ from triplegain.optimism.rules import RULES, Filled, Rule, Seen, crosses
 _ANY_SIZE = 1 << 62
 
 _Range = tuple[int, int]
+Quotes = tuple[int | None, int | None]
 
 
 class Elsewhere(Struct, frozen=True):
-    """An order, and what came of it by each rule in their order: None where it has no such order, or filled nothing.
+    """An order, and what came of it by each rule in their order: of no lots where it filled nothing, None where that is
+    not known: it has no such order, or would have looked when the market had ended.
 
+    `quotes` are the best bid and ask that the order met here as it was sent.
     `mark_doubled` is twice the price at which what is filled here or there alone is valued: the middle, in ticks, when
     the order was over here; None where there was none.
     """
@@ -44,6 +47,11 @@ class Elsewhere(Struct, frozen=True):
     order: Recorded
     mark_doubled: int | None
     filled: tuple[Filled | None, ...]
+    quotes: Quotes
+
+
+#: Not a lot, for nothing.
+NOTHING = Filled(0, 0)
 
 
 class _Waiting:
@@ -75,6 +83,7 @@ class Walk:
         self._orders = {each.number: each for each in orders}
         self._filled: dict[int, list[Filled | None]] = {}
         self._marks: dict[int, int | None] = {}
+        self._met: dict[int, Quotes] = {}
         self._waiting: dict[str, list[_Waiting]] = {symbol: [] for symbol in markets}
         #: As they were at the last message: state, best bid, best ask.
         self._shown: dict[str, tuple[FeedState, int | None, int | None]] = {}
@@ -82,6 +91,8 @@ class Walk:
         self._unseen: set[str] = set()
         self._agenda: list[tuple[int, int, Callable[[], None]]] = []
         self._entries = 0
+        for time_ns in {time_ns for order in self._orders.values() for time_ns in _commands(order)}:
+            self._enter(time_ns, self._look_at_command)
         for order in self._orders.values():
             self._enter(order.sent_ns, partial(self._send, order))
             for change in order.changes:
@@ -111,7 +122,7 @@ class Walk:
                 continue
             if number not in self._marks:
                 self._value(order)
-            known.append(Elsewhere(order, self._marks[number], tuple(self._filled[number])))
+            known.append(Elsewhere(order, self._marks[number], tuple(self._filled[number]), self._met[number]))
         return known, unknown
 
     def _enter(self, time_ns: int, act: Callable[[], None]) -> None:
@@ -129,10 +140,12 @@ class Walk:
 
     def _send(self, order: Recorded) -> None:
         market = self._markets[order.symbol]
-        if not market.told:
+        if not market.told or market.state not in PRICED_STATES:
             return
-        self._filled[order.number] = [None] * len(self._rules)
-        crossed = crosses(order.asked, *_levels(market, 1))
+        found = self._filled[order.number] = list[Filled | None]([None] * len(self._rules))
+        bids, asks = _levels(market, 1)
+        crossed = crosses(order.asked, bids, asks)
+        self._met[order.number] = (bids[0][0] if bids else None, asks[0][0] if asks else None)
         for place, rule in enumerate(self._rules):
             if order.asked.shape not in rule.takes:
                 continue
@@ -140,6 +153,7 @@ class Walk:
             if order.asked.shape is Shape.MARKET:
                 self._enter(self.now_ns + rule.market_after_ns, partial(self._look, each, is_first=True))
                 continue
+            found[place] = NOTHING
             self._look(each, is_first=True)
             if not each.is_gone:
                 self._waiting[order.symbol].append(each)
@@ -165,19 +179,20 @@ class Walk:
             there.remove(each)
 
     def _value(self, order: Recorded) -> None:
-        """It is over here: what it filled, or did not, is worth the middle of now."""
+        """It is over here: what it filled, or did not, is worth the middle of now, or the last price."""
         market = self._markets[order.symbol]
         bids, asks = _levels(market, 1)
         if bids and asks:
             self._marks[order.number] = bids[0][0] + asks[0][0]
         else:
-            self._marks[order.number] = None if market.last is None else 2 * market.last
+            last = _last(market)
+            self._marks[order.number] = None if last is None else 2 * last
 
     # -- looks ---------------------------------------------------------------------------------------------------
 
     def _show(self, market: PublicMarket, waiting: list[_Waiting], event: MarketEvent) -> None:
         """To those that look at each message; the others look again in their time."""
-        traded = _traded(event)
+        traded = _traded(event) if market.state in PRICED_STATES else None
         symbol, shown = market.instrument.symbol, (market.state, market.book.best(BID), market.book.best(ASK))
         is_moved = self._shown.get(symbol) != shown or market.depth is not MarketDepth.BOOK
         if traded is None and not is_moved and symbol not in self._unseen:
@@ -196,6 +211,15 @@ class Walk:
             elif not each.is_due:
                 self._enter_look(each, rule, self.now_ns)
 
+    def _look_at_command(self) -> None:
+        """Somebody is about to send, amend or take back something."""
+        for waiting in self._waiting.values():
+            for each in list(waiting):
+                if self._rules[each.place].looks_at_commands:
+                    is_due = each.is_due
+                    self._look(each)
+                    each.is_due = is_due
+
     def _enter_look(self, each: _Waiting, rule: Rule, from_ns: int) -> None:
         """The next of its looks that is not before that time."""
         every_ns = rule.quotes_every_ns
@@ -211,11 +235,22 @@ class Walk:
         rule, market = self._rules[each.place], self._markets[each.order.symbol]
         # Only what takes goes further than the best; a limit that waits never does.
         bids, asks = _levels(market, rule.depth if is_first or each.asked.shape in STOPS else 1)
-        seen = Seen(bids, asks, market.last, traded, is_first, each.crossed)
+        seen = Seen(bids, asks, _last(market), traded, is_first, each.crossed)
         filled = rule.fill(each.asked, seen)
+        if filled is None and each.asked.shape is Shape.MARKET:
+            filled = NOTHING
         if filled is not None:
             self._filled[each.order.number][each.place] = filled
             self._forget(each)
+
+
+def _commands(order: Recorded) -> tuple[int, ...]:
+    """When somebody does something about it."""
+    return order.sent_ns, order.taken_back_ns, *(each.time_ns for each in order.changes)
+
+
+def _last(market: PublicMarket) -> int | None:
+    return market.last if market.state in PRICED_STATES else None
 
 
 def _levels(market: PublicMarket, depth: int) -> tuple[tuple[Level, ...], tuple[Level, ...]]:

@@ -22,7 +22,7 @@ from triplegain.domain.agent_records import (
     RiskRecord,
     VoteRecord,
 )
-from triplegain.domain.exchange_events import OrderAmended, OrderFilled, OrderPriced
+from triplegain.domain.exchange_events import OrderAmended, OrderFilled, OrderPriced, OrderTriggered
 from triplegain.domain.queue_path import QueuePoint
 from triplegain.domain.records import (
     BalanceRecord,
@@ -64,7 +64,7 @@ JOIN paper_orders o USING (session_id, client_order_id)
 """
 _REPRICINGS = """
 SELECT session_id, sequence, kind, order_number, time_ns::bigint, visible_at_ns::bigint, event FROM paper_order_events
-WHERE session_id = $1 AND kind IN ('amended', 'priced') ORDER BY sequence
+WHERE session_id = $1 AND kind IN ('amended', 'priced', 'triggered') ORDER BY sequence
 """
 _RISK = """
 SELECT time_ns::bigint, state -> 'halts' AS halts FROM paper_risk_history WHERE session_id = $1 ORDER BY number
@@ -163,8 +163,8 @@ class SessionReader:
         stop, target = (None if value is None else Decimal(value) for value in (row["stop"], row["target"]))
         return stop, target
 
-    async def repricings(self, session_id: str) -> list[OrderAmended | OrderPriced]:
-        """Each time an order was amended or came to its own price, in the order of the events."""
+    async def repricings(self, session_id: str) -> list[OrderAmended | OrderPriced | OrderTriggered]:
+        """Each time an order was amended, fired or came to its own price, in the order of the events."""
         found = await self._database.rows(READING, _REPRICINGS, session_id)
         return [_repricing({**row["event"], **row}) for row in found]
 
@@ -211,8 +211,14 @@ class SessionReader:
         return SessionHashes(*hashes)
 
 
-def _repricing(row: Mapping[str, Any]) -> OrderAmended | OrderPriced:
-    return rows.read(OrderAmended, row) if row["kind"] == "amended" else rows.read(OrderPriced, row)
+def _repricing(row: Mapping[str, Any]) -> OrderAmended | OrderPriced | OrderTriggered:
+    match row["kind"]:
+        case "amended":
+            return rows.read(OrderAmended, row)
+        case "triggered":
+            return rows.read(OrderTriggered, row)
+        case _:
+            return rows.read(OrderPriced, row)
 
 
 async def read_halts(connection: AnyConnection, session_id: str) -> tuple[HaltPeriod, ...]:
