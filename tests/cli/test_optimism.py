@@ -53,6 +53,7 @@ def test_a_program_reads_amounts_as_text_and_what_is_unknown_as_null() -> None:
         {LeftOut.KIND.value: 2},
     )
     assert told["market"] == {"start": "2023-11-14T22:13:20.000000Z", "end": "2023-11-14T22:13:20.000000Z"}
+    assert "wider than 95 %" in told["caveat"]
     assert told["rules"][0]["flattered"] == "12.345678"
     assert (told["rules"][1]["low"], told["rules"][2]["basis_points"]) == (None, None)
 

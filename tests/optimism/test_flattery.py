@@ -5,6 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 import pytest
+from msgspec.structs import replace
 
 from triplegain.domain.clock import NEVER
 from triplegain.domain.instrument import Instrument
@@ -116,6 +117,16 @@ def test_the_interval_is_what_drawing_the_orders_again_gives() -> None:
     assert freqtrades(found, seed=8) != ours
     alike = freqtrades(found[:1] * ORDERS_MIN)
     assert alike.low == pytest.approx(alike.basis_points) and alike.high == pytest.approx(alike.basis_points)
+
+
+def test_each_quote_currency_has_figures_of_its_own() -> None:
+    dollars = case(0, 10, "10020", "40", Filled(10, 10_000))
+    euros = case(1, 10, "9980", "39.92", Filled(10, 10_000, is_maker=True), number=2)
+    euros = replace(euros, order=replace(euros.order, symbol="BTC/EUR"))
+    one = Decimal(1)
+    pairs = {symbol: Instrument(symbol, one, one, one, one) for symbol in ("BTC/USDT", "BTC/EUR")}
+    told = {(each.asset, each.flattered) for each in figures([dollars, euros], pairs, 1) if each.orders}
+    assert told == {("USDT", Decimal(20)), ("EUR", Decimal("34.92"))}
 
 
 def test_an_order_of_which_a_rule_says_nothing_is_not_its_own() -> None:

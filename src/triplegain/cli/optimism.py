@@ -53,6 +53,7 @@ def optimism_as_json(found: Optimism) -> dict[str, Any]:
             "end": iso(found.until_ns) if found.until_ns else None,
         },
         "rules": [plain_json(each) for each in found.rules],
+        "caveat": _CAVEAT,
     }
 
 
