@@ -286,5 +286,24 @@ async def test_an_open_order_shows_how_it_stands_at_the_exchange(bench: Bench, o
         await trader.post("/paper/trade", json={**order, "order_type": "trailing-stop", "price": "+100"})
         shown = (await trader.get("/paper/orders/mine")).json()
         listed = (await trader.get("/paper/orders")).json()["items"]
-    assert shown["standing"] == {"trigger": "880", "limit": None, "peak": "980", "displayed": None}
+    assert shown["standing"] == {
+        "trigger": "880", "limit": None, "peak": "980", "displayed": None, "ahead": None, "nearest": None,
+        "nearest_at": None,
+    }  # fmt: skip
     assert [each["standing"] for each in listed if each["client_order_id"] != "mine"] == [None, None]
+
+
+async def test_an_order_is_explained_by_each_of_its_ids(bench: Bench) -> None:
+    async with bench.client("viewer") as viewer:
+        shown = (await viewer.get("/paper/orders/c-1")).json()
+        found = (await viewer.get("/paper/orders/c-1/explanation")).json()
+        others = [
+            (await viewer.get(f"/paper/orders/{name}/explanation")).json()
+            for name in (shown["order_id"], shown["fills"][0]["fill_id"])
+        ]
+        unknown = await viewer.get("/paper/orders/nobody/explanation")
+    assert others == [found, found]
+    assert (found["client_order_id"], found["status"], found["why_not"]) == ("c-1", "filled", [])
+    [step] = found["steps"]
+    assert step["words"].startswith("Bought 0.1 BTC at 1,000.") and step["fills"][0]["price"] == "1000"
+    assert (unknown.status_code, unknown.json()["error_code"]) == (404, "unknown_order")

@@ -20,6 +20,7 @@ PAPER = {
     "GET /paper/positions": "viewer",
     "GET /paper/orders": "viewer",
     "GET /paper/orders/{name}": "viewer",
+    "GET /paper/orders/{name}/explanation": "viewer",
     "POST /paper/trade": "trader",
     "PATCH /paper/orders/{name}": "trader",
     "DELETE /paper/orders/{name}": "trader",

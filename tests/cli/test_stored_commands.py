@@ -179,3 +179,27 @@ def test_no_key_is_made_for_a_session_that_is_not_there_or_is_over(tg: Tg, store
     ended = tg("session", "key", "a")
     assert ended.code == 2 and "has ended" in ended.err
     assert tg("session", "key", "a", "--revoke").out == "Keys of a that are shut out now: 0.\n"
+
+
+def test_orders_and_fills_are_listed_and_told(tg: Tg, stored: Stored) -> None:
+    """Of a session that nobody runs."""
+    assert tg("fills").code == 2
+    stored(one_session)
+    [fill] = json.loads(tg("fills", "--json").out)["fills"]
+    assert (fill["symbol"], fill["price"], fill["quantity"], fill["client_order_id"]) == (
+        "BTC/USDT", "1000", "0.1", "c-1",
+    )  # fmt: skip
+    assert [each["request"]["client_order_id"] for each in json.loads(tg("orders", "--json").out)["orders"]] == ["c-2"]
+    everything = tg("orders", "--all", "--session", "a").out
+    assert fill["order_id"] in everything and "c-2" in everything
+    assert fill["fill_id"] in tg("fills").out
+    for name in ("c-1", fill["order_id"], fill["fill_id"]):
+        told = tg("explain", name)
+        assert told.code == 0 and "Bought 0.1 BTC at 1,000" in told.out and fill["fill_id"] in told.out, told
+    found = json.loads(tg("explain", "c-1", "--json").out)
+    assert (found["order_id"], found["steps"][0]["quantity"], found["why_not"]) == (fill["order_id"], "0.1", [])
+    assert "it filled whole" in tg("explain", "c-1", "--why-not").out
+    waits = tg("explain", "c-2", "--why-not").out
+    assert "It is open, with 0.1 of 0.1 BTC left to fill." in waits
+    unknown = tg("explain", "nobody")
+    assert unknown.code == 8 and "`fills` list them" in unknown.err

@@ -10,7 +10,7 @@ from fastapi import Header, Path, Query, Response
 from triplegain.api.addressee import PREFIX
 from triplegain.api.brakes import brake
 from triplegain.api.requests import Amendment, Nothing, OrderPage, Trade
-from triplegain.api.resources import Cancelled, Order, OrderPages, order
+from triplegain.api.resources import Cancelled, Order, OrderExplanation, OrderPages, order
 from triplegain.api.visit import CurrentVisit, Visit
 from triplegain.api.wire import Name
 from triplegain.domain.commands import AmendOrder, CancelAll, CancelOrder, PlaceOrder
@@ -20,6 +20,8 @@ from triplegain.domain.records import OrderRecord
 from triplegain.domain.refusals import Code, RefusedError
 from triplegain.domain.values import NAME
 from triplegain.domain.views import OrderStandings
+from triplegain.storage.told_order import find_order as stored_order
+from triplegain.storage.told_order import read_told_order
 
 OrderName = Annotated[str, Path(pattern=NAME, description="client order id or order id")]
 _FILLS_MAX = 1000
@@ -41,6 +43,16 @@ async def show_order(visit: CurrentVisit, name: OrderName) -> Order:
     record = await find_order(visit, name)
     fills = await visit.reader.fills(now.session_id, order_number=record.order_number, limit=_FILLS_MAX)
     return order(record, now.mode, fills, visit.control.see(OrderStandings).orders.get(record.request.client_order_id))
+
+
+async def explain_order(visit: CurrentVisit, name: OrderName) -> OrderExplanation:
+    """Why it filled at its prices, or why it did not. A fill id names its order, too."""
+    now = visit.moment()
+    record = await stored_order(visit.reader, now.session_id, name)
+    if record is None:
+        raise RefusedError(Code.UNKNOWN_ORDER, f"no order or fill is called {name}")
+    standing = visit.control.see(OrderStandings).orders.get(record.request.client_order_id)
+    return OrderExplanation.of(await read_told_order(visit.reader, now.session_id, record, standing), mode=now.mode)
 
 
 async def place_order(

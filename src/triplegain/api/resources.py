@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import BaseModel, Field
 
 from triplegain.api.wire import Amount, Part, Plain, Resource, Time, tells
-from triplegain.domain import agent_records, commands, records, statement, views
+from triplegain.domain import agent_records, commands, records, statement, told_orders, views
 from triplegain.domain.exchange_events import OrderFilled
 from triplegain.domain.orders import OrderRequest
 from triplegain.domain.proposal import TradeProposal
@@ -147,6 +147,13 @@ class Order(Resource):
     closes: str | None
     standing: OrderStanding | None = None
     fills: list[Fill] | None = None
+
+
+@tells(told_orders.ToldOrder)
+class OrderExplanation(Resource):
+    """Why an order filled at its prices, and why what is left did not. `steps`: its fills, those of one moment
+    together, with the book `before` and what was left of it `after`; `queue`: how the queue in front went; `cost`
+    against the middle at the decision, or the trigger."""
 
 
 class OrderBatch(Resource):

@@ -94,6 +94,7 @@ ROUTES: tuple[Route, ...] = (
     *_both("GET", "/paper/positions", positions.list_positions, Role.VIEWER, Budget.READS),
     *_both("GET", "/paper/orders", orders.list_orders, Role.VIEWER, Budget.READS),
     *_both("GET", "/paper/orders/{name}", orders.show_order, Role.VIEWER, Budget.READS),
+    *_both("GET", "/paper/orders/{name}/explanation", orders.explain_order, Role.VIEWER, Budget.READS),
     *_both("POST", "/paper/trade", orders.place_order, Role.TRADER, Budget.TRADE, 201),
     *_both("POST", "/paper/orders/validate", order_commands.validate_order, Role.TRADER, Budget.TRADE),
     *_both("POST", "/paper/orders/batch", order_commands.place_batch, Role.TRADER, Budget.TRADE, 201),

@@ -203,8 +203,10 @@ def risk_state(session: TradingSession) -> RiskState:
 
 def order_standings(session: TradingSession) -> OrderStandings:
     """As the exchange has them, which is ahead of what we have been told."""
-    working = session.exchange.orders.items()
-    return OrderStandings({name: order.standing() for name, order in working if order.opened_ns})
+    working, markets = session.exchange.orders.items(), session.exchange.markets
+    return OrderStandings(
+        {name: markets[order.request.symbol].order_standing(order) for name, order in working if order.opened_ns}
+    )
 
 
 def judge(

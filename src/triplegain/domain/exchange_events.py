@@ -64,10 +64,14 @@ class OrderScheduled(_OrderEvent, frozen=True, tag="scheduled"):
 
 
 class OrderRejected(_OrderEvent, frozen=True, tag="rejected"):
-    """A business refusal: Kraken's code and a plain reason. Nothing is held, nothing was filled."""
+    """A business refusal: Kraken's code and a plain reason. Nothing is held, nothing was filled.
+
+    `seen`: how the market stood (quote, last trade, book).
+    """
 
     code: str
     reason: str
+    seen: Mapping[str, Any] | UnsetType = UNSET
 
 
 class OrderFilled(_OrderEvent, frozen=True, tag="filled"):
@@ -119,11 +123,15 @@ class OrderFilled(_OrderEvent, frozen=True, tag="filled"):
 
 
 class OrderCancelled(_OrderEvent, frozen=True, tag="cancelled"):
-    """The rest of the order is gone: CANCELLED or EXPIRED, with the reason and what had been filled."""
+    """The rest of the order is gone: CANCELLED or EXPIRED, with the reason and what had been filled.
+
+    `seen`: how the market stood, and of an order that waited how near a trade came and what stood in front of it.
+    """
 
     status: OrderStatus
     reason: str
     cumulative_quantity: Decimal
+    seen: Mapping[str, Any] | UnsetType = UNSET
 
 
 class OrderTriggered(_OrderEvent, frozen=True, tag="triggered"):

@@ -286,13 +286,16 @@ class AgentsView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class OrderStanding(msgspec.Struct, frozen=True, kw_only=True):
-    """How an open order stands at the exchange: prices in the quote currency, `displayed` in base; null where it has no
-    such thing now."""
+    """How an open order stands at the exchange: prices in the quote currency, `displayed` and `ahead` in base; null
+    where it has no such thing now, or nobody knows it. `nearest`: the trade that came nearest while it waited."""
 
     trigger: Decimal | None
     limit: Decimal | None
     peak: Decimal | None
     displayed: Decimal | None
+    ahead: Decimal | None = None
+    nearest: Decimal | None = None
+    nearest_at_ns: int | None = None
 
 
 class OrderStandings(msgspec.Struct, frozen=True):

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from msgspec import UNSET
+
 from triplegain.domain.exchange_events import (
     CommandRefused,
     ExchangeEvent,
@@ -22,6 +24,7 @@ from triplegain.domain.orders import AmendRequest, OrderRequest
 from triplegain.domain.refusals import Refusal
 from triplegain.exchange.channels import Channels
 from triplegain.exchange.engine import Engine
+from triplegain.exchange.explanation import seen_at_end
 from triplegain.exchange.order import WorkingOrder
 from triplegain.exchange.venue_market import VenueMarket
 from triplegain.ledger.wallet import Wallet
@@ -81,9 +84,10 @@ class Answers:
         return answered
 
     def tell_rejected(self, number: int, request: OrderRequest, refusal: Refusal) -> None:
-        stamp = self.answer(request.symbol)
+        stamp, market = self.answer(request.symbol), self._markets.get(request.symbol)
         named = number, request.client_order_id, request.symbol
-        self.tell(OrderRejected(*stamp, *named, refusal.code, refusal.reason))
+        seen = UNSET if market is None else seen_at_end(market, None)
+        self.tell(OrderRejected(*stamp, *named, refusal.code, refusal.reason, seen))
 
     def tell_refused(
         self, client_order_id: str, command: str, refusal: Refusal, amend: AmendRequest | None = None
@@ -123,4 +127,5 @@ class Answers:
 
     def tell_ended(self, order: WorkingOrder, reason: str) -> None:
         filled = order.instrument.quantity(order.filled)
-        self.tell(OrderCancelled(*self.about(order), order.status, reason, filled))
+        seen = seen_at_end(self._markets[order.request.symbol], order)
+        self.tell(OrderCancelled(*self.about(order), order.status, reason, filled, seen))

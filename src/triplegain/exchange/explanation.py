@@ -12,6 +12,7 @@ from triplegain.exchange.ladder import Ladder
 from triplegain.exchange.margin.account import MarginFill
 from triplegain.exchange.order import Quotes, WorkingOrder
 from triplegain.exchange.queue import is_unknown
+from triplegain.exchange.venue_market import VenueMarket
 
 _HALF = Decimal("0.5")
 
@@ -84,6 +85,31 @@ def explained(
     return FillExplanation(words)
 
 
+def seen_at_end(market: VenueMarket, order: WorkingOrder | None) -> FillExplanation:
+    """How the market stands as an order is refused, or ends; of one that waited the trade that came nearest and what is
+    in front, of others the book."""
+    instrument, quotes, last = market.instrument, market.seen_quotes(), market.last
+    waited = order is not None and order.waits_since > 0
+    nearest = market.nearest(order) if order is not None else None
+    queue = (order.ahead, order.queue_traded) if order is not None and order.queue_points else None
+    book = None if waited or not market.shows_book else market.book.ladder()
+
+    def words() -> dict[str, Any]:
+        seen: dict[str, Any] = {"quote": _quote(quotes, instrument), "last": _price(last, instrument)}
+        if waited:
+            # None: there was no trade; of what did not wait it is not asked.
+            at = None if nearest is None else {"price": _price(nearest[0], instrument), "time_ns": nearest[1]}
+            seen["nearest"] = at
+        if queue is not None:
+            seen["queue_ahead"] = _queue(queue[0], instrument)
+            seen["queue_traded"] = text(instrument.quantity(queue[1]))
+        if book is not None:
+            seen["book"] = book.told(instrument)
+        return seen
+
+    return FillExplanation(words)
+
+
 def settled(order: WorkingOrder, position: int, quotes: Quotes) -> Mapping[str, Any]:
     """Of a settlement: which position, by the number of its order; it has no market price."""
     return {
@@ -129,8 +155,12 @@ def _queue(ahead: int, instrument: Instrument) -> str:
     return "unknown" if is_unknown(ahead) else text(instrument.quantity(ahead))
 
 
+def _price(ticks: int | None, instrument: Instrument) -> str | None:
+    return None if ticks is None else text(instrument.price(ticks))
+
+
 def _quote(quotes: Quotes, instrument: Instrument) -> list[str | None]:
-    return [None if ticks is None else text(instrument.price(ticks)) for ticks in quotes]
+    return [_price(ticks, instrument) for ticks in quotes]
 
 
 def _in_quote(order: WorkingOrder, price: int, fee_atoms: int) -> Decimal:

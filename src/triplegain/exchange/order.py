@@ -57,6 +57,8 @@ class WorkingOrder:
     ahead: int = 0
     ahead_before: int = 0
     ahead_at_arrival: int = 0
+    #: By what the extremes of the trades since it waits are found; 0: it has not waited.
+    waits_since: int = 0
     #: Lots in front of it that have been traded, in all its places.
     queue_traded: int = 0
     #: How many points of its queue's path are kept, the queue and what had been traded of it at the last one, and by
@@ -205,14 +207,14 @@ _DERIVED = {
 _WIDE = {
     "price", "lots", "left", "ahead", "ahead_before", "ahead_at_arrival", "spent_atoms",
     "limit", "fired", "bid_when_fired", "ask_when_fired", "peak", "shown", "cost",
-    "queue_noted", "queue_step", "queue_traded", "queue_traded_noted",
+    "queue_noted", "queue_step", "queue_traded", "queue_traded_noted", "waits_since",
 }  # fmt: skip
 #: Those of them that came later. msgspec leaves out what is this very object.
 _NONE = Decimal(0)
 _ADDED_WIDE = dict.fromkeys(
     (
         "limit", "fired", "bid_when_fired", "ask_when_fired", "peak", "shown", "cost",
-        "queue_noted", "queue_step", "queue_traded", "queue_traded_noted",
+        "queue_noted", "queue_step", "queue_traded", "queue_traded_noted", "waits_since",
     ),
     _NONE,
 )  # fmt: skip

@@ -24,6 +24,7 @@ from triplegain.exchange import cancel_after
 from triplegain.exchange.account import Account
 from triplegain.exchange.account_book import TakenLiquidity
 from triplegain.exchange.agenda import Due, EventQueue
+from triplegain.exchange.approach import Approaches
 from triplegain.exchange.arrivals import Arrivals
 from triplegain.exchange.budget import CommandBudget
 from triplegain.exchange.candle_time import ToldCandle
@@ -109,9 +110,10 @@ class PaperExchange:
         self.stir: Callable[[], None] = lambda: None
         #: Told what went wrong within while a market did something to this account; it may be one of several there.
         self.failed: Callable[[Exception], None] = _raise
-        self._taken = TakenLiquidity()
+        self._taken, self._approaches = TakenLiquidity(), Approaches()
         self.markets: dict[str, VenueMarket] = {
-            symbol: VenueMarket(each, self, self.queue, settings, self._taken) for symbol, each in public.items()
+            symbol: VenueMarket(each, self, self.queue, settings, self._taken, self._approaches)
+            for symbol, each in public.items()
         }
         self.budget = CommandBudget(self.markets, self._working, self.agenda)
         self.account = Account(session, self, self.markets, self._working, wallet, self._channels, settings)
@@ -152,6 +154,7 @@ class PaperExchange:
         """Nothing that happens in the markets concerns this account any more."""
         for market in self.markets.values():
             market.public.leave(market)
+            market.public.ignore(market.approach)
 
     def wake(self, time_ns: int) -> None:
         if time_ns > self.now_ns:
@@ -469,6 +472,7 @@ class PaperExchange:
         self.account.volume.register(parts)
         self.margin.register(parts)
         self._taken.register(parts)
+        self._approaches.register(parts)
 
     def _counted(self) -> ExchangeNumbers:
         account = self.account

@@ -31,8 +31,9 @@ from triplegain.domain.market import (
     PublicTrade,
     TimePassed,
 )
+from triplegain.exchange.approach import Approach
 from triplegain.exchange.book import ASK, BID, NO_PRICES, BookSeen, OrderBook, is_better, reaches
-from triplegain.exchange.candle_time import ToldCandle
+from triplegain.exchange.candle_time import AFTER_NS, ToldCandle
 from triplegain.exchange.plausible import DoubtsSeen, PrintCheck
 
 #: Conditions that a new snapshot of the book ends.
@@ -165,6 +166,9 @@ class PublicMarket:
         self._triggers_at = list(NO_PRICES)
         #: Those with an order that any trade may concern.
         self._listeners: list[Follower] = []
+        #: Of those who follow: how near trades came to their orders. A trade between the two prices is no news to them.
+        self._approaches: list[Approach] = []
+        self.no_news = [-1, 1 << 62]
         self._now_ns = 0
 
     # -- who follows ---------------------------------------------------------------------------------------------
@@ -181,6 +185,26 @@ class PublicMarket:
                 self.unwatch(follower, side, price)
             self.rests_no_more(side, self._best[side])
             self.triggers_no_more(side, self._triggers_at[side])
+
+    def expect(self, approach: Approach) -> None:
+        """It is told of the next trade, and of those that are more extreme from then on."""
+        if approach not in self._approaches:
+            self._approaches.append(approach)
+        self.no_news[:] = 1 << 62, -1
+
+    def ignore(self, approach: Approach) -> None:
+        """It is not told of anything any more."""
+        if approach in self._approaches:
+            self._approaches.remove(approach)
+
+    def _come_near(self, price: int, moment: Moment, time_ns: int) -> None:
+        for each in self._approaches:
+            each.trade(price, moment, time_ns)
+        newest = [each.newest for each in self._approaches]
+        self.no_news[:] = (
+            max((low for low, _ in newest), default=-1),
+            min((high for _, high in newest), default=1 << 62),
+        )
 
     def watch(self, follower: Follower, side: int, price: int) -> None:
         """Tell it of every new size of a level."""
@@ -343,6 +367,9 @@ class PublicMarket:
         side = trade.side.opposite.index
         if is_of_book:
             self.book.record_print(side, price, lots, moment)
+        lowest, highest = self.no_news
+        if price < lowest or price > highest:
+            self._come_near(price, moment, moment)
         self._tell(self._concerned(side, price), lambda each: each.on_trade(trade, moment, is_newest))
         return True
 
@@ -357,7 +384,10 @@ class PublicMarket:
 
     def _apply_candle(self, event: CandleClosed, moment: Moment) -> None:
         candle = event.candle
-        self.candle = ToldCandle.of(candle, candle.volume)
+        self.candle = told = ToldCandle.of(candle, candle.volume)
+        # It counts for those that were there when it opened.
+        for price in (candle.low, candle.high):
+            self._come_near(price, Moment(told.open_time_ns + AFTER_NS), told.close_time_ns)
         self._tell(self._followers, lambda each: each.on_candle(candle))
         self.last, self.last_at_ns = candle.close, moment
         self.dated_ns = max(self.dated_ns, moment)

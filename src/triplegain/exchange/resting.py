@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right, insort
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from triplegain.domain.clock import Moment
 from triplegain.exchange.book import NO_PRICES
@@ -108,6 +108,9 @@ class TriggerOrders:
         self._passed.discard(turn)
         self._close(order, turn, order.price, order.peak)
         return True
+
+    def all(self) -> Iterable[WorkingOrder]:
+        return self._orders.values()
 
     @property
     def is_trailing(self) -> bool:

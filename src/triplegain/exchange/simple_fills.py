@@ -6,7 +6,7 @@ Always against the trader: market orders pay the slippage, rounded to the tick a
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, assert_never
 
 from msgspec.structs import replace
@@ -55,6 +55,9 @@ class SimpleFills:
     def remove(self, order: WorkingOrder) -> None:
         if self._orders.pop(order.number, None) is not None:
             self._changed()
+
+    def all(self) -> Iterable[WorkingOrder]:
+        return self._orders.values()
 
     def __bool__(self) -> bool:
         """Whether any order waits here."""

@@ -14,14 +14,16 @@ from msgspec import UNSET, UnsetType
 from triplegain.domain.clock import Moment
 from triplegain.domain.market import CLOSED_STATES, PRICED_STATES, Candle, FeedState, MarketDepth, PublicTrade
 from triplegain.domain.orders import OrderStatus, TimeInForce
+from triplegain.domain.views import OrderStanding
 from triplegain.exchange.account_book import TakenLiquidity
+from triplegain.exchange.approach import HIGH, LOW, Approaches
 from triplegain.exchange.book import ASK, BID, reaches
 from triplegain.exchange.candle_time import ToldCandle
 from triplegain.exchange.engine import Engine
 from triplegain.exchange.matching import Matcher
 from triplegain.exchange.order import Quotes, Role, WorkingOrder
 from triplegain.exchange.public_market import PublicMarket, PublicStanding
-from triplegain.exchange.queue import QueueEstimator
+from triplegain.exchange.queue import QueueEstimator, is_unknown
 from triplegain.exchange.rate_limit import RateCounter
 from triplegain.exchange.resting import RestingOrders, TriggerOrders, is_reached
 from triplegain.exchange.settings import ExchangeSettings
@@ -70,6 +72,7 @@ class VenueMarket:
         queue: QueueEstimator,
         settings: ExchangeSettings,
         taken: TakenLiquidity,
+        approaches: Approaches,
     ) -> None:
         self.public = public
         self.instrument = public.instrument
@@ -91,6 +94,7 @@ class VenueMarket:
         self._held = ""
         self._engine = engine
         self.book = taken.open(self.instrument.symbol, public.book, self._watch_taken)
+        self.approach = approaches.open(self.instrument.symbol, lambda: public.expect(self.approach))
         self._matcher = Matcher(self.book, self.resting, engine, queue)
         public.follow(self)
 
@@ -248,7 +252,7 @@ class VenueMarket:
     def _fire(self, order: WorkingOrder, last: int, moment: Moment) -> None:
         """The tape has reached its trigger. Bids and asks do not count."""
         self.triggers.remove(order)
-        order.stands_ns = max(order.stands_ns, moment)
+        order.stands_ns, order.waits_since = max(order.stands_ns, moment), 0
         self._engine.trigger(order, last)
         cause = {"event": "stop", "time_ns": moment, "price": last, "trigger": order.fired}
         if self.has_book:
@@ -339,6 +343,7 @@ class VenueMarket:
 
     def wait(self, order: WorkingOrder) -> None:
         """Put the order, last, where it waits: among triggers, in the queue at its price, or for the next price."""
+        self._begin_to_wait(order)
         role = order.role
         match role:
             case Role.TRIGGER if not self.has_own_time:
@@ -368,6 +373,34 @@ class VenueMarket:
         if not (self.resting.remove(order) or self.triggers.remove(order)):
             self.simple.remove(order)
 
+    def _begin_to_wait(self, order: WorkingOrder) -> None:
+        """From here on it counts how near the market comes; of an order that waits already it does."""
+        if not order.waits_since:
+            order.waits_since = self.approach.begin(order.stands_ns, self._waits_since)
+            self.public.expect(self.approach)
+
+    def _waits_since(self) -> list[int]:
+        return [each.waits_since for waiting in (self.resting, self.triggers, self.simple) for each in waiting.all()]
+
+    def nearest(self, order: WorkingOrder) -> tuple[int, int] | None:
+        """The trade that came nearest to the price or trigger of an order while it waited there: price and time. None
+        where it did not wait, or there was none."""
+        if not order.waits_since:
+            return None
+        rises = order.rising if order.role is Role.TRIGGER else order.side == ASK
+        return self.approach.since(HIGH if rises else LOW, order.waits_since)
+
+    def order_standing(self, order: WorkingOrder) -> OrderStanding:
+        """For whoever looks at it from outside."""
+        standing, nearest = order.standing(), self.nearest(order)
+        knows = order.queue_points > 0 and not is_unknown(order.ahead)
+        return msgspec.structs.replace(
+            standing,
+            ahead=self.instrument.quantity(order.ahead) if knows else None,
+            nearest=None if nearest is None else self.instrument.price(nearest[0]),
+            nearest_at_ns=None if nearest is None else nearest[1],
+        )
+
     def quotes(self) -> Quotes:
         """(best bid, best ask) in ticks; the last trade on both sides where there is no book."""
         if not self.has_book:
@@ -379,6 +412,11 @@ class VenueMarket:
         """The same as far as it can be seen: a book that waits for its snapshot is of another time, and after a restart
         it is gone."""
         return self.quotes() if not self.has_book or self.state in PRICED_STATES else (None, None)
+
+    @property
+    def shows_book(self) -> bool:
+        """There is a book, of now."""
+        return self.has_book and self.state in PRICED_STATES
 
     def quotes_at(self, last: int) -> tuple[int, int]:
         """The best quotes that a trade meets; itself where no book is seen."""

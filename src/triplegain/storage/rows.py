@@ -10,6 +10,7 @@ import asyncpg
 import msgspec
 
 from triplegain.domain.clock import from_datetime
+from triplegain.domain.exchange_events import ExchangeEvent
 from triplegain.domain.orders import OrderRequest
 from triplegain.domain.records import OrderRecord
 from triplegain.storage.database import Database
@@ -48,6 +49,12 @@ def order_record(row: Row) -> OrderRecord:
     if now["amended_terms"] is None:
         del now["amended_terms"]
     return read(OrderRecord, now)
+
+
+def exchange_event(row: Row) -> ExchangeEvent:
+    """Its columns and what stands beside them. Raises StorageError as `read` does."""
+    columns = dict(row)
+    return read(ExchangeEvent, {**columns.pop("event"), **columns})  # type: ignore[arg-type]
 
 
 class Pages(Generic[Record]):

@@ -89,7 +89,12 @@ class SessionReader:
             database, rows.order_record, "paper_orders", "order_number", "symbol",
             status="status = ANY ({}::order_status[])",
         )  # fmt: skip
-        self.fills = Pages(database, OrderFilled, "paper_trades", "fill_number", "symbol", "order_number")
+        self.fills = Pages(database, OrderFilled, "paper_trades", "fill_number", "symbol", "order_number", "fill_id")
+        #: What the exchange answered about orders, but for fills, whose explanations stand with them.
+        self.answers = Pages(
+            database, rows.exchange_event, "paper_order_events", "sequence", "order_number",
+            kinds="kind = ANY ({}::text[])",
+        )  # fmt: skip
         #: The path of the queue in front of one order.
         self.queue_points = Pages(database, QueuePoint, "paper_queue_points", "point", "order_number")
         #: By the number of the order that opened them; without `closed` those that are open only.
@@ -152,6 +157,12 @@ class SessionReader:
         query = f"SELECT * FROM paper_orders WHERE session_id = $1 AND {column} = $2"
         row = await self._database.row(READING, query, session_id, value)
         return None if row is None else rows.order_record(row)
+
+    async def order_ids(self, session_id: str, numbers: Collection[int]) -> Mapping[int, str]:
+        """The exchange's ids of orders, by their numbers."""
+        query = "SELECT order_number, order_id FROM paper_orders WHERE session_id = $1 AND order_number = ANY ($2)"
+        found = await self._database.rows(READING, query, session_id, list(numbers))
+        return {row["order_number"]: row["order_id"] for row in found}
 
     async def asked_protection(
         self, session_id: str, client_order_id: str

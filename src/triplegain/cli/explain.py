@@ -1,0 +1,132 @@
+"""`explain`: why an order filled as it did, or why it did not, in words and as a picture."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import Annotated
+
+import typer
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from triplegain.cli.client import JsonOption, StoredSessionOption, tell
+from triplegain.cli.curve import curve
+from triplegain.cli.database import read_session_of
+from triplegain.cli.running_order import standing_of
+from triplegain.cli.tables import QUIET, RIGHT, WHOLE, amount, moment, price, table_of
+from triplegain.domain.orders import Side
+from triplegain.domain.refusals import Code, RefusedError
+from triplegain.domain.told_fills import BookLadder, FillStep, LadderLevel
+from triplegain.domain.told_orders import ToldOrder
+from triplegain.storage.database import Database
+from triplegain.storage.session_reader import SessionReader
+from triplegain.storage.told_order import find_order, read_told_order
+
+#: Levels a side that a picture shows beside those that were taken.
+_SHOWN = 5
+_WIDTH, _HEIGHT = 60, 6
+#: Row of a picture: side, price, what was shown, what could be had before and after, and our mark.
+_Rung = tuple[str, LadderLevel, Decimal | None, str]
+
+
+def explain(
+    name: Annotated[str, typer.Argument(metavar="ORDER|FILL", help="Client order id, order id or fill id.")],
+    why_not: Annotated[
+        bool, typer.Option("--why-not", help="Only what kept it, or the rest of it, from filling.")
+    ] = False,
+    as_json: JsonOption = False,
+    session: StoredSessionOption = None,
+) -> None:
+    """Why an order filled at its prices, or why it did not: the book before and after, its queue, and what it cost."""
+
+    async def read(database: Database, session_id: str) -> ToldOrder:
+        reader = SessionReader(database)
+        record = await find_order(reader, session_id, name)
+        if record is None:
+            raise RefusedError(
+                Code.UNKNOWN_ORDER,
+                f"no order or fill of the session {session_id} is called {name}: `orders --all` and `fills` list them",
+            )
+        standing = None if record.status.is_final else standing_of(session_id, record.order_id)
+        return await read_told_order(reader, session_id, record, standing)
+
+    tell(as_json, read_session_of(session, read), lambda told: _view(told, name, why_not))
+
+
+def _view(told: ToldOrder, name: str, why_not: bool) -> RenderableType:
+    parts: list[RenderableType] = [Text(f"{told.client_order_id} ({told.order_id})", style="bold"), Text(told.headline)]
+    if not why_not:
+        asked = [step for step in told.steps if name in {fill.fill_id for fill in step.fills}]
+        for step in asked or told.steps:
+            parts += ["", *_step_view(told, step, name)]
+        if told.cost_words and not asked:
+            parts += ["", Text(told.cost_words)]
+    if told.why_not:
+        parts += ["", *(Text(words) for words in told.why_not)]
+    elif why_not:
+        parts += ["", Text("Nothing kept it from filling: it filled whole.")]
+    if told.seen is not None and (why_not or not told.steps):
+        parts += ["", _ladder_view(told, told.seen, None, {})]
+    if len(told.queue) > 1:
+        parts += ["", *_queue_view(told)]
+    return Group(*parts)
+
+
+def _step_view(told: ToldOrder, step: FillStep, name: str) -> Iterator[RenderableType]:
+    marked = {fill.fill_id: " <" if fill.fill_id == name else "" for fill in step.fills}
+    ids = ", ".join(f"{each}{mark}" for each, mark in marked.items())
+    yield Text(f"{moment(step.time_ns)}  {'maker' if step.maker else 'taker'}  {ids}", style=QUIET)
+    yield Text(step.words)
+    if step.before is not None:
+        taken = {fill.price: fill.quantity for fill in step.fills}
+        yield _ladder_view(told, step.before, step.after, taken)
+
+
+def _ladder_view(
+    told: ToldOrder, before: BookLadder, after: BookLadder | None, taken: dict[Decimal, Decimal]
+) -> RenderableType:
+    """Asks above bids, as on a trading screen. `ours` marks where the order stands or what it took."""
+    rungs = list(_rungs(told, before, after, taken, Side.SELL))[::-1]
+    rungs += _rungs(told, before, after, taken, Side.BUY)
+    columns = [
+        ("side", lambda rung: rung[0], WHOLE),
+        ("price", lambda rung: price(rung[1].price), RIGHT),
+        ("shown", lambda rung: amount(rung[1].displayed), RIGHT),
+        ("to be had", lambda rung: amount(rung[1].available), RIGHT),
+        *([("after", lambda rung: amount(rung[2]), RIGHT)] if after is not None else []),
+        ("ours", lambda rung: Text(rung[3], style="bold"), WHOLE),
+    ]
+    return table_of(rungs, *columns)
+
+
+def _rungs(
+    told: ToldOrder, before: BookLadder, after: BookLadder | None, taken: dict[Decimal, Decimal], side: Side
+) -> Iterator[_Rung]:
+    """The best levels of a side, and all that were taken; from the best on."""
+    word = "ask" if side is Side.SELL else "bid"
+    left = {} if after is None else {level.price: level.available for level in after.side(side)}
+    own = told.side == side.value and told.price
+    for place, level in enumerate(before.side(side)):
+        is_taken = level.price in taken and told.side != side.value
+        if place >= _SHOWN and not is_taken and level.price != own:
+            continue
+        mark = f"took {amount(taken[level.price])}" if is_taken else "here" if level.price == own else ""
+        yield word, level, left.get(level.price), mark
+
+
+def _queue_view(told: ToldOrder) -> Iterator[RenderableType]:
+    """What stood in front over time, and the points behind it where there are few."""
+    known = [(each.time_ns, each.ahead) for each in told.queue]
+    base, first, last = told.symbol.partition("/")[0], told.queue[0], told.queue[-1]
+    yield Text(f"The queue in front of it, {base}: {moment(first.time_ns)} to {moment(last.time_ns)}", style=QUIET)
+    numbers = [ahead for _, ahead in known if ahead is not None]
+    if len(numbers) > 1:
+        most, least = amount(max(numbers)), amount(min(numbers))
+        for row, drawn in enumerate(drawn_rows := curve([(known, "")], _WIDTH, _HEIGHT)):
+            label = most if row == 0 else least if row == len(drawn_rows) - 1 else Text()
+            yield Text.assemble(drawn, "  ", label)
+    reasons: dict[str, int] = {}
+    for each in told.queue:
+        reasons[each.why.value.replace("_", " ")] = reasons.get(each.why.value.replace("_", " "), 0) + 1
+    yield Text("points: " + ", ".join(f"{count} {why}" for why, count in reasons.items()), style=QUIET)

@@ -1,0 +1,236 @@
+"""Fills told to a trader: what stood there, what was taken of it, why at this price, and what it cost.
+
+From what is stored of each fill alone; fills that one order had in one moment of the market are one step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from decimal import Context, Decimal
+from itertools import groupby
+from typing import Any
+
+import msgspec
+
+from triplegain.domain.clock import iso
+from triplegain.domain.exchange_events import OrderFilled
+from triplegain.domain.money import EXACT, divide, exact_sum, plain, text
+from triplegain.domain.orders import Side
+
+_EIGHT_DIGITS = Context(prec=8)
+
+
+class LadderLevel(msgspec.Struct, frozen=True):
+    """`displayed` by the feed, `available` to us: less where the tape or we ourselves had taken of it."""
+
+    price: Decimal
+    displayed: Decimal
+    available: Decimal
+
+
+class BookLadder(msgspec.Struct, frozen=True):
+    """Ten levels a side at most, the best first."""
+
+    bids: tuple[LadderLevel, ...]
+    asks: tuple[LadderLevel, ...]
+
+    @classmethod
+    def of(cls, stored: Mapping[str, Any]) -> BookLadder:
+        """As an explanation holds it."""
+        sides = ([_level(*each) for each in stored[name]] for name in ("bids", "asks"))
+        return cls(*(tuple(side) for side in sides))
+
+    def side(self, side: Side) -> tuple[LadderLevel, ...]:
+        return self.bids if side is Side.BUY else self.asks
+
+    def less(self, side: Side, taken: Mapping[Decimal, Decimal]) -> BookLadder:
+        """What is left to us where so much of a side is taken at these prices."""
+        left = tuple(
+            msgspec.structs.replace(
+                level, available=EXACT.subtract(level.available, taken.get(level.price, Decimal(0)))
+            )
+            for level in self.side(side)
+        )
+        return BookLadder(left, self.asks) if side is Side.BUY else BookLadder(self.bids, left)
+
+
+class CostParts(msgspec.Struct, frozen=True):
+    """What was paid or received worse than the middle at the decision (of a stop: than its trigger), in the quote
+    currency; below zero is a gain. They add up."""
+
+    delay: Decimal
+    spread: Decimal
+    impact: Decimal
+    fee: Decimal
+
+    @property
+    def total(self) -> Decimal:
+        return exact_sum((self.delay, self.spread, self.impact, self.fee))
+
+
+class ToldFill(msgspec.Struct, frozen=True):
+    """One execution. `cost` None: there was no quote to compare with."""
+
+    fill_id: str
+    price: Decimal
+    quantity: Decimal
+    fee: Decimal
+    fee_asset: str
+    cost: CostParts | None
+
+
+class FillStep(msgspec.Struct, frozen=True):
+    """What an order filled in one moment. `before` and `after`: the book, where there was one; `after` only where we
+    took of it."""
+
+    time_ns: int
+    maker: bool
+    model: str
+    quantity: Decimal
+    price: Decimal
+    words: str
+    fills: tuple[ToldFill, ...]
+    before: BookLadder | None
+    after: BookLadder | None
+
+
+def told_steps(fills: Iterable[OrderFilled]) -> tuple[FillStep, ...]:
+    """Of one order, in the order in which they came."""
+    steps = groupby(fills, lambda fill: (fill.time_ns, fill.maker, fill.explanation["model"]))
+    return tuple(_step(list(found)) for _, found in steps)
+
+
+def added(costs: Iterable[CostParts | None]) -> CostParts | None:
+    """None where one of them is not known, or there are none."""
+    known = list(costs)
+    if not known or None in known:
+        return None
+    names = CostParts.__struct_fields__
+    return CostParts(*(exact_sum(getattr(each, name) for each in known) for name in names))
+
+
+def _level(price: str, displayed: str, available: str | None = None) -> LadderLevel:
+    return LadderLevel(Decimal(price), Decimal(displayed), Decimal(displayed if available is None else available))
+
+
+def _step(fills: Sequence[OrderFilled]) -> FillStep:
+    first, book = fills[0], fills[0].explanation.get("book")
+    before = None if book is None else BookLadder.of(book)
+    quantity = exact_sum(fill.quantity for fill in fills)
+    after = None
+    if before is not None and not first.maker:
+        opposite = Side.SELL if first.side is Side.BUY else Side.BUY
+        after = before.less(opposite, {fill.price: fill.quantity for fill in fills})
+    return FillStep(
+        time_ns=first.time_ns,
+        maker=first.maker,
+        model=first.explanation["model"],
+        quantity=quantity,
+        price=divide(exact_sum(EXACT.multiply(fill.price, fill.quantity) for fill in fills), quantity),
+        words=" ".join(_words(fills)),
+        fills=tuple(_told(fill) for fill in fills),
+        before=before,
+        after=after,
+    )
+
+
+def _told(fill: OrderFilled) -> ToldFill:
+    parts = fill.explanation.get("shortfall")
+    cost = None if parts is None else CostParts(*(Decimal(parts[name]) for name in CostParts.__struct_fields__))
+    return ToldFill(fill.fill_id, fill.price, fill.quantity, fill.fee, fill.fee_asset, cost)
+
+
+# -- words -----------------------------------------------------------------------------------------------------------
+
+
+def _words(fills: Sequence[OrderFilled]) -> Iterable[str]:
+    first, cause = fills[0], fills[0].explanation.get("cause", {})
+    base = first.symbol.partition("/")[0]
+    if cause.get("event") == "stop":
+        yield f"A trade at {_at(cause['price'])} reached the trigger at {_at(cause['trigger'])}."
+    yield _what(fills, base)
+    if cause:
+        yield _why(first, cause, base)
+    fees: dict[str, Decimal] = {}
+    for fill in fills:
+        fees[fill.fee_asset] = EXACT.add(fees.get(fill.fee_asset, Decimal(0)), fill.fee)
+    if "fee_rate_ppm" in first.explanation:
+        rate = divide(Decimal(first.explanation["fee_rate_ppm"]), Decimal(10_000))
+        told = " and ".join(f"{text(fee)} {asset}" for asset, fee in fees.items())
+        yield f"The fee is {told}: {rate:.4g} % as {'maker' if first.maker else 'taker'}."
+
+
+def _what(fills: Sequence[OrderFilled], base: str) -> str:
+    """`Bought 0.5 BTC at 58,923.4.`, or all the levels of a walk."""
+    first = fills[0]
+    done = "Bought" if first.side is Side.BUY else "Sold"
+    if len(fills) == 1:
+        return f"{done} {text(first.quantity)} {base} at {_at(first.price)}."
+    quantity = exact_sum(fill.quantity for fill in fills)
+    average = divide(exact_sum(EXACT.multiply(fill.price, fill.quantity) for fill in fills), quantity)
+    parts = ", ".join(f"{text(fill.quantity)} at {_at(fill.price)}" for fill in fills)
+    at = f"{_EIGHT_DIGITS.plus(average):,f} on average, walking {len(fills)} prices"
+    return f"{done} {text(quantity)} {base} at {at}: {parts}."
+
+
+def _why(fill: OrderFilled, cause: Mapping[str, Any], base: str) -> str:
+    """Why at this price and no other."""
+    told, buys, model = fill.explanation, fill.side is Side.BUY, fill.explanation["model"]
+    there = "offered" if buys else "bid for"
+    traded = f"A trade of {cause.get('quantity')} {base} at {_at(cause.get('price'))}"
+    match model:
+        case "book":
+            level = cause.get("level", {})
+            shown, could = level.get("displayed"), level.get("available")
+            less = "" if shown == could else f", of which {could} could still be had"
+            return f"{shown} {base} were {there} at {_at(fill.price)}{less}."
+        case "queue":
+            return (
+                f"{traded} came to its price: {told['queue_ahead_at_arrival']} {base} stood in front when it took its "
+                f"place, {cause['queue_ahead']} were left, and what the trade had beyond these was its."
+            )
+        case "trade_through":
+            return f"{traded} went through its price, so everybody who stood there was reached: it fills at its own."
+        case "quote_through":
+            shown = f"{cause['quantity']} {base} {there} at {_at(cause['price'])}"
+            return f"The book came to show {shown}, at or through its price: it fills at its own."
+        case "tape" | "tape_stop":
+            return f"No book is known here: {_small(traded)} was the next on the tape, and slippage is paid beside it."
+        case "tape_through":
+            return f"No book is known here: {_small(traded)} went through its price, and it fills at its own."
+        case "candle" | "candle_stop" | "candle_liquidation" | "candle_through":
+            return _of_candle(model, cause)
+        case "settlement":
+            return "It settled a position: paid with what the account had, at no market price."
+        case _:
+            # A session of a later version may know more ways.
+            return f"It filled by the rule `{model}`."
+
+
+def _of_candle(model: str, cause: Mapping[str, Any]) -> str:
+    """A candle is all there is."""
+    prices = [f"{name} {_at(cause[name])}" for name in ("high", "low", "close") if name in cause]
+    candle = f"The candle of {iso(cause['open_time_ns'])} opened at {_at(cause['price'])}"
+    candle += f" ({', '.join(prices)}): " if prices else ": "
+    match model:
+        case "candle_through":
+            return candle + "it went through its price, and it fills at its own."
+        case "candle_stop":
+            return candle + "it reached the trigger; the worse of that and the open counts, and slippage beside it."
+        case "candle_liquidation":
+            return candle + "the exchange sold where the margin level fell too low, and slippage beside it."
+        case _:
+            return candle + "it fills at the open, and slippage beside it."
+
+
+def _small(words: str) -> str:
+    return words[:1].lower() + words[1:]
+
+
+def price_words(price: Decimal | str) -> str:
+    """`58,923.4`: never cut."""
+    return f"{plain(Decimal(price)):,f}"
+
+
+def _at(price: Any) -> str:
+    return "an unknown price" if price is None else price_words(price)

@@ -1,0 +1,186 @@
+"""Orders told word for word: what a trader reads. Prices and quantities as in the worked cases of the exchange."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from tests.exchange.conftest import NO_DELAY, Bench
+
+from triplegain.domain.exchange_events import ExchangeEvent, OrderCancelled, OrderFilled, OrderRejected
+from triplegain.domain.market import FeedState, FeedStatus, MarketDepth
+from triplegain.domain.orders import Limit, OrderStatus, TimeInForce
+from triplegain.domain.terms import StopLoss, TakeProfit
+from triplegain.domain.told_fills import CostParts
+from triplegain.domain.told_orders import ToldOrder, told_order
+from triplegain.execution.order_register import OrderRegister
+
+
+def told(b: Bench, name: str) -> ToldOrder:
+    """As it is made of what would be stored."""
+    register = OrderRegister(keep_final=100)
+    events = b.drain()
+    for event in events:
+        register.apply(event)
+    record = register.by_client_id(name)
+    assert record is not None
+    own = [each for each in events if getattr(each, "client_order_id", None) == name]
+    fills = [each for each in own if isinstance(each, OrderFilled)]
+    points = [each for each in b.exchange.paths.drain() if each.order_number == record.order_number]
+    order = b.exchange.orders.get(name)
+    standing = None if order is None else b.market.order_standing(order)
+    return told_order(record, fills, [each for each in own if each not in fills], points, standing)
+
+
+def test_a_walk_through_two_prices(usual: Bench) -> None:
+    usual.order("m", "buy", "3")
+    found = told(usual, "m")
+    [step] = found.steps
+    # 1 at 100.1 and 2 at 100.2: 300.5 for 3. Against the middle of 100.05: 0.05 to the ask, 2 x 0.1 beyond it.
+    assert step.words == (
+        "Bought 3 BTC at 100.16667 on average, walking 2 prices: 1 at 100.1, 2 at 100.2. "
+        "1 BTC were offered at 100.1. The fee is 1.202 USDT: 0.4 % as taker."
+    )
+    assert step.before is not None and step.after is not None
+    assert [(str(each.price), str(each.available)) for each in step.before.asks] == [("100.1", "1"), ("100.2", "10")]
+    assert [(str(each.price), str(each.available)) for each in step.after.asks] == [("100.1", "0"), ("100.2", "8")]
+    assert found.cost == CostParts(*map(Decimal, ("0", "0.15", "0.2", "1.202")))
+    assert found.cost_words.startswith("Against the middle when it was decided it cost 1.552 USDT (51.65 bp")
+    assert found.why_not == () and found.queue == ()
+
+
+def test_a_fill_from_the_queue(usual: Bench) -> None:
+    usual.order("l", "buy", "1", "100.0")
+    usual.trade("sell", "6", "100.0")
+    [step] = told(usual, "l").steps
+    assert step.maker and step.after is None
+    assert step.words.startswith(
+        "Bought 1 BTC at 100. A trade of 6 BTC at 100 came to its price: 5 BTC stood in front when it took its place, "
+        "5 were left, and what the trade had beyond these was its."
+    )
+
+
+def test_a_stop_is_told_from_its_trigger(usual: Bench) -> None:
+    usual.stop("s", "sell", "1", "99.5")
+    usual.book(bids="100.0x0 99.0x5")
+    usual.trade("sell", "1", "99.4")
+    found = told(usual, "s")
+    assert found.steps[0].words.startswith("A trade at 99.4 reached the trigger at 99.5. Sold 1 BTC at 99.")
+    assert found.cost_words.startswith(
+        "Against its trigger (delay: from there to the middle when it was reached, 99.5)"
+    )
+    # 99 instead of 99.5, and 0.396 of fee.
+    assert found.cost is not None and found.cost.total == Decimal("0.896")
+
+
+#: What is done at 100.0 / 100.1, as calls of the bench, and what is said then.
+WAITS: dict[str, tuple[list[tuple[Any, ...]], list[str]]] = {
+    "a limit that no price came to": (
+        [("order", "o", "buy", "1", "99.0"), ("trade", "sell", "1", "99.3"), ("cancel", "o")],
+        [
+            "It was cancelled with 1 of 1 BTC left to fill: User requested.",
+            "The market never came to its price 99: the nearest trade while it waited was 99.3, 0.3 away at 1970-01-01",
+        ],
+    ),
+    "a limit whose queue never went": (
+        [
+            ("order", "o", "buy", "1", "100.0"), ("trade", "sell", "2", "100.0"), ("book", "100.0x3"),
+            ("book", "100.0x2"), ("cancel", "o"),
+        ],
+        [
+            "It was cancelled with 1 of 1 BTC left to fill: User requested.",
+            "Trades came to its price 100: the nearest trade while it waited was 100 at 1970-01-01T00:00:00",
+            "5 BTC stood in front when it took its place, 2 of these were traded, 1 left, and 2 still stood in front",
+        ],
+    ),
+    "a stop that nothing reached, still open": (
+        [("order", "o", "sell", "1", StopLoss(Decimal("98.0"))), ("trade", "sell", "1", "98.4")],
+        [
+            "It is open, with 1 of 1 BTC left to fill.",
+            "Its trigger at 98 was never reached: the nearest trade so far was 98.4, 0.4 away at 1970-01-01",
+        ],
+    ),
+    "without a trade": (
+        [("order", "o", "sell", "1", TakeProfit(Decimal("130.0"))), ("cancel", "o")],
+        [
+            "It was cancelled with 1 of 1 BTC left to fill: User requested.",
+            "Its trigger at 130 was never reached: there was no trade while it waited.",
+        ],
+    ),
+    "post-only": (
+        [("order", "o", "buy", "1", Limit(Decimal("100.1"), True))],
+        [
+            "It was refused: EOrder:Post only order, ",
+            "Name a price that takes nothing, or leave post-only out.",
+            "The best quotes were then 100 / 100.1.",
+            "1 BTC could be bought within 100.1 of the book as it was then.",
+        ],
+    ),
+    "fill or kill": (
+        [("fill_or_kill", "o", "9", "100.1")],
+        [
+            "It was cancelled with 9 of 9 BTC left to fill: fill or kill: it could not be filled whole at once.",
+            "The best quotes were then 100 / 100.1.",
+            "1 BTC could be bought within 100.1 of the book as it was then.",
+        ],
+    ),
+    "no funds": (
+        [("order", "o", "buy", "900000", "99.0")],
+        ["It was refused: EOrder:Insufficient funds, ", "Ask for less, or cancel what holds the funds (`orders`)."],
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", WAITS)
+def test_why_it_did_not_fill(usual: Bench, case: str) -> None:
+    does, said = WAITS[case]
+    for name, *arguments in does:
+        if name == "fill_or_kill":
+            order, quantity, price = arguments
+            usual.order(order, "buy", quantity, price, time_in_force=TimeInForce.FOK)
+        else:
+            getattr(usual, name)(*arguments)
+    found = told(usual, "o").why_not
+    assert len(found) >= len(said)
+    assert all(sentence.startswith(words) for sentence, words in zip(found, said, strict=False)), found
+
+
+def test_what_could_not_be_seen_is_not_made_up(usual: Bench) -> None:
+    usual.order("o", "buy", "1", "100.0")
+    usual.exchange.on_event(FeedStatus("BTC/USDT", 50, 50, FeedState.CATCH_UP, "away"))
+    usual.trade("sell", "1", "100.0", at=60)
+    usual.cancel("o")
+    assert told(usual, "o").why_not[-1] == (
+        "Nobody knows how many stood in front of it: their place in the queue could not be seen."
+    )
+
+
+def test_on_a_tape_there_is_no_queue(bench: Callable[..., Bench]) -> None:
+    b = bench(depth=MarketDepth.TAPE, settings=NO_DELAY)
+    b.trade("buy", "1", "100.0")
+    b.order("o", "buy", "1", "99.0")
+    b.trade("sell", "1", "99.0")
+    b.cancel("o")
+    assert told(b, "o").why_not[-2] == (
+        "Without a book only a trade through its price fills it, and of a candle at most a share of its volume."
+    )
+
+
+def test_events_of_before_there_was_such_a_thing_tell_less(usual: Bench) -> None:
+    """Stored sessions have neither books nor what was seen at an end."""
+    old: list[ExchangeEvent] = [
+        OrderCancelled(1, 1, 1, 1, "o", "BTC/USDT", OrderStatus.CANCELLED, "User requested", Decimal(0)),
+        OrderRejected(1, 1, 1, 1, "o", "BTC/USDT", "c", "r"),
+    ]
+    usual.order("o", "buy", "1", "99.0")
+    usual.cancel("o")
+    register = OrderRegister(keep_final=9)
+    for event in usual.drain():
+        register.apply(event)
+    record: Any = register.by_client_id("o")
+    assert told_order(record, [], old, []).why_not == (
+        "It was cancelled with 1 of 1 BTC left to fill: User requested.",
+        "How near the market came is not known: that is told while the session runs, and kept when an order is over.",
+    )
