@@ -8,13 +8,23 @@ the same record as if they had heard everything; their clocks are put right when
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from heapq import heappop, heappush
+from itertools import islice
 from typing import Any, Protocol
 
 from triplegain.domain.clock import NEVER
 from triplegain.domain.instrument import Instrument
-from triplegain.domain.market import BookUpdate, Candle, FeedState, FeedStatus, MarketDepth, MarketEvent
+from triplegain.domain.market import (
+    BestQuote,
+    BookUpdate,
+    Candle,
+    FeedState,
+    FeedStatus,
+    MarketDepth,
+    MarketEvent,
+    PublicTrade,
+)
 from triplegain.domain.quote import QuoteSource
 from triplegain.exchange.public_market import PublicMarket, public_markets
 from triplegain.market.indicators.settings import IndicatorSettings
@@ -43,8 +53,22 @@ class OnFloor(Protocol):
         ...
 
     @property
+    def still_until_ns(self) -> int:
+        """Before that a message does nothing to it unless it touches an order of its own, closes a candle, reaches a
+        price that it watches or is for all; 0: any message may. Of trades it is told by `on_tape`."""
+        ...
+
+    @property
     def aims_at(self) -> Collection[str]:
         """Symbols whose prices it watches."""
+        ...
+
+    def has_reached(self, symbol: str) -> bool:
+        """Whether the quotes of a market that it watches have come to where it has something to do."""
+        ...
+
+    def on_tape(self, trade: PublicTrade) -> None:
+        """A trade while it is still, for whoever makes candles of them."""
         ...
 
     def before(self, event: MarketEvent, time_ns: int) -> None:
@@ -212,6 +236,63 @@ class MarketFloor:
         self._enter_heard()
         return next(iter(self._closed.values()), ())
 
+    def on_stretch(self, events: Iterator[MarketEvent], most: int, until_ns: int) -> tuple[int, MarketEvent | None]:
+        """Messages one after the other while every session is still: the public side takes them, and nobody hears.
+
+        Ends with the one that concerns somebody, of which all hear, after `most` of them, and before one that is not of
+        `until_ns` or later, or that more may follow from: that one is returned, not taken. Returns how many were, too.
+        """
+        sessions = self.sessions
+        until_ns = min(until_ns, self.thinks_at_ns, *(each.still_until_ns for each in sessions))
+        until_ns = min(until_ns, *(view.times[1] for _, _, view in self._views))
+        if until_ns <= self.now_ns:
+            return 0, None
+        aiming = {symbol: [each for each in sessions if symbol in each.aims_at] for symbol in self.markets}
+        taken = heard_ns = 0
+        for event in islice(events, most):
+            time_ns = event.exchange_time_ns
+            market = self.markets.get(event.symbol)
+            if market is None or time_ns >= until_ns or not _may_be_quiet(event):
+                self._stand_at(self.now_ns, heard_ns, sessions)
+                return taken, event
+            before_ns = self.now_ns
+            if time_ns > self.now_ns:
+                self.now_ns = time_ns
+            taken, is_trade = taken + 1, isinstance(event, PublicTrade)
+            is_believed = market.on_event(event, self.now_ns)
+            if is_believed:
+                heard_ns = max(heard_ns, time_ns)
+                for _, _, view in self._views if is_trade else ():
+                    view.on_event(event)
+            reached = any(each.has_reached(event.symbol) for each in aiming[event.symbol])
+            if self._stirred or reached or not is_believed:
+                self._stand_at(before_ns, heard_ns, sessions)
+                self._follow_all(event, is_believed)
+                return taken, None
+            for each in sessions if is_trade else ():
+                self._do(each, each.on_tape, event)
+        self._stand_at(self.now_ns, heard_ns, sessions)
+        return taken, None
+
+    def _stand_at(self, time_ns: int, heard_ns: int, sessions: Iterable[OnFloor]) -> None:
+        """Everybody knows how late it is after messages that only the markets have taken, and when the feed was alive:
+        a trade that nobody believes is no sign of that."""
+        self.heard = []
+        self._closed.clear()
+        for chain in self._chains.values():
+            chain.health.heard(heard_ns)
+        for _, _, view in self._views:
+            view.heard(heard_ns)
+        for each in sessions:
+            each.be_at(time_ns)
+
+    def _follow_all(self, event: MarketEvent, is_believed: bool) -> None:
+        self._stirred.clear()
+        self.heard = list(self._sessions)
+        for session in self.heard:
+            self._do(session, session.follow, event, self.now_ns, is_believed)
+        self._enter_heard()
+
     def _do(self, session: OnFloor, act: Callable[..., None], *arguments: Any) -> None:
         """What goes wrong in one of several sessions is that one's alone."""
         if session in self._sessions:
@@ -296,6 +377,11 @@ class MarketFloor:
 
 def _raise(session: OnFloor, error: Exception) -> None:
     raise error
+
+
+def _may_be_quiet(event: MarketEvent) -> bool:
+    """Whether the message may concern nobody: a change of a book, or a trade."""
+    return isinstance(event, (BestQuote, PublicTrade)) or (isinstance(event, BookUpdate) and not event.snapshot)
 
 
 def _is_for_all(event: MarketEvent) -> bool:

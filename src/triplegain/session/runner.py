@@ -117,6 +117,8 @@ class SessionRunner:
         session.floor.failed = self._on_failure
         self.events_seen = 0
         self._until_ns: int | None = None
+        #: Of a recorded market: the message that was handed out and is not taken yet.
+        self._next: MarketEvent | None = None
         #: The run is to end; it is ending, and nobody goes on.
         self._stop = asyncio.Event()
         self._is_ending = False
@@ -209,7 +211,8 @@ class SessionRunner:
     async def _follow_feed(self) -> Ending:
         if isinstance(self._events, AsyncIterator):
             return await self._follow_live(self._events)
-        for event in self._events:
+        while (event := self._next or next(self._events, None)) is not None:
+            self._next = event
             self._check_hole(event)
             if self.steps.again:
                 await self._do_again()
@@ -224,9 +227,32 @@ class SessionRunner:
             await self._think(event.exchange_time_ns)
             if self._must_stop():
                 return Ending.STOPPED
+            self._next = None
             await self._take(event)
+            await self._take_stretch(self._events)
         await self._do_again()
         return Ending.FEED_OVER
+
+    async def _take_stretch(self, events: Iterator[MarketEvent]) -> None:
+        """Messages that concern nobody are taken together, up to the next breath."""
+        steps, session = self.steps, self.session
+        if self._pace.is_paced or self.is_lost or steps.again or session.rounds.has_undispatched:
+            return
+        if self.guests and self.guests.ask():
+            return
+        most = _BREATH - self.events_seen % _BREATH
+        until_ns = session.floor.now_ns + _HOLE_MAX_NS
+        if self._until_ns is not None:
+            until_ns = min(until_ns, self._until_ns)
+        taken, self._next = session.floor.on_stretch(events, most, until_ns)
+        if not taken:
+            return
+        steps.position += taken
+        self.events_seen += taken
+        if session.must_commit:
+            await self._store_main()
+        if self.guests:
+            await self.guests.store_heard(session.floor.heard)
 
     async def _follow_live(self, batches: AsyncIterator[Sequence[MarketEvent]]) -> Ending:
         """Market time is the feed's and nothing else moves the session, so that its recording replays to the same.
@@ -449,7 +475,7 @@ class SessionRunner:
             built = await self._watch.ask(
                 lambda: rebuild(lambda anew: self._kept is not None and self._kept.stand(anew, self.session))
             )
-            self._events = built.events
+            self._events, self._next = built.events, None
             steps.built_again(built.session, built.position, built.marks)
             built.session.floor.failed = self._on_failure
             self.events_seen -= position - built.position

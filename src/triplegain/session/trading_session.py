@@ -33,6 +33,7 @@ from triplegain.domain.market import (
     FeedStatus,
     MarketDepth,
     MarketEvent,
+    PublicTrade,
 )
 from triplegain.domain.money import atoms
 from triplegain.domain.orders import OrderRequest, OrderStatus
@@ -161,6 +162,7 @@ class TradingSession(SessionComponents):
         time_ns = max(time_ns, self.now_ns)
         self.exchange.follow(event, time_ns)
         if not is_believed and (words := self.conditions.doubts.tell(event.symbol, time_ns)):
+            self.now_ns = time_ns
             self.alert(AlertKind.TRADE_DOUBTED, words, event.symbol)
         if closed := self.floor.closed(self.market_view):
             self.watch.on_candles(closed, time_ns)
@@ -201,13 +203,32 @@ class TradingSession(SessionComponents):
 
     @property
     def hears_all(self) -> bool:
+        return self.trader is not None or self._is_tense
+
+    @property
+    def _is_tense(self) -> bool:
+        """Any message may concern it, whoever trades."""
         is_opening = not self._opened or not self.portfolio.opening.is_frozen
-        is_tense = self.trader is not None or self.exchange.margin.is_used or self.conditions.clock.behind_ns > 0
+        is_tense = self.exchange.margin.is_used or self.conditions.clock.behind_ns > 0
         return is_opening or is_tense or self.attention.must_plan or self.attention.awaits_snapshot(self.now_ns)
+
+    @property
+    def still_until_ns(self) -> int:
+        trader = self.trader
+        if self._is_tense or (trader is not None and trader.due_ns == NEVER):
+            return 0
+        return min(self.wakes_ns, self.wakes_ns if trader is None else trader.due_ns)
 
     @property
     def aims_at(self) -> Collection[str]:
         return self._targets
+
+    def has_reached(self, symbol: str) -> bool:
+        return self._is_reached(symbol, self._targets[symbol])
+
+    def on_tape(self, trade: PublicTrade) -> None:
+        if self.trader is not None:
+            self.trader.on_event(trade)
 
     def be_at(self, time_ns: int) -> None:
         self.now_ns = max(self.now_ns, time_ns)
@@ -364,12 +385,15 @@ class TradingSession(SessionComponents):
         return self.desk.next_price(symbol), self.desk.next_fall(symbol)
 
     def _watch(self, symbol: str, target: tuple[int | None, int | None]) -> None:
-        (bid, ask), (rise, fall) = self.exchange.markets[symbol].quotes(), target
-        if (rise is not None and bid is not None and bid >= rise) or (
-            fall is not None and ask is not None and ask <= fall
-        ):
+        if self._is_reached(symbol, target):
             self._tell_quote(symbol)
             self._settle()
+
+    def _is_reached(self, symbol: str, target: tuple[int | None, int | None]) -> bool:
+        (bid, ask), (rise, fall) = self.exchange.markets[symbol].quotes(), target
+        return (rise is not None and bid is not None and bid >= rise) or (
+            fall is not None and ask is not None and ask <= fall
+        )
 
     def _tell_quote(self, symbol: str) -> None:
         quote = self.prices.quote(symbol)

@@ -81,6 +81,10 @@ class MarketView:
         self._heard_ns = max(self._heard_ns, time_ns)
         return closed
 
+    def heard(self, time_ns: int) -> None:
+        """Messages up to that time have told nothing of candles, which none closes."""
+        self._heard_ns = max(self._heard_ns, time_ns)
+
     @property
     def times(self) -> tuple[int, int]:
         """Market time of what was heard last, and when the next candle closes."""

@@ -1,0 +1,184 @@
+"""Messages that concern nobody are taken together, and everybody ends as if each had been looked at."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import partial
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+from msgspec import structs
+from msgspec.structs import replace
+from tests.app.played_on import market_of, whole
+from tests.session.many_accounts import RICH, Account, Script, five_orders, opened
+from tests.session.sessions import demo, settings_for
+
+from triplegain.domain.clock import NEVER, SECOND_NS
+from triplegain.domain.market import BestQuote, BookUpdate, FeedState, FeedStatus, Heartbeat, MarketEvent, PublicTrade
+from triplegain.domain.records import CommitBatch
+from triplegain.feeds.captures.replay import open_replay
+from triplegain.session.market_floor import MarketFloor
+from triplegain.session.runner import SessionRunner
+from triplegain.session.trading_session import TradingSession
+
+
+def _troubled(events: Sequence[MarketEvent], chance: Random) -> Iterator[MarketEvent]:
+    """What a feed may also say: late news, trades that cannot have been, crossed and new books, conditions, life."""
+    bids: dict[str, BestQuote] = {}
+    for event in events:
+        time_ns = event.exchange_time_ns
+        if isinstance(event, BestQuote):
+            bids[event.symbol] = event
+        match chance.randrange(400):
+            case 0 | 1 | 2 | 3 | 4 | 5 if not isinstance(event, Heartbeat):
+                event = replace(event, exchange_time_ns=time_ns - chance.randrange(2 * SECOND_NS))
+            case 6 if isinstance(event, PublicTrade):
+                yield replace(event, price=event.price * 5, trade_id="")
+            case 7 if event.symbol in bids:
+                (bid, size), quote = bids[event.symbol].bid, bids[event.symbol]
+                yield BookUpdate(event.symbol, time_ns, time_ns, (), ((bid - 1, size),))
+                yield BookUpdate(event.symbol, time_ns, time_ns, (), ((bid - 1, 0),))
+                yield replace(quote, exchange_time_ns=time_ns)
+            case 8 if event.symbol:
+                state = chance.choice([FeedState.GAP, FeedState.STALE, FeedState.POST_ONLY])
+                yield FeedStatus(event.symbol, time_ns, time_ns, state, "for a while")
+                yield FeedStatus(event.symbol, time_ns, time_ns, FeedState.SYNCED)
+            case 9:
+                yield Heartbeat(time_ns, time_ns)
+            case _:
+                pass
+        yield event
+
+
+def _accounts(feed: Any, floor: MarketFloor | None, name: str, script: Script, is_trader: bool) -> Account:
+    if not is_trader:
+        return opened(feed, name, script, floor)
+    settings = settings_for(feed, session_id=name, initial_balances=RICH)
+    return Account(TradingSession(settings, floor), script)
+
+
+def _one_by_one(feed: Any, floor: MarketFloor, accounts: list[Account], events: Sequence[MarketEvent]) -> None:
+    for number, event in enumerate(events):
+        floor.on_event(event)
+        for account in accounts:
+            account.store(number)
+            account.act(number)
+
+
+def _by_stretches(floor: MarketFloor, accounts: list[Account], events: Sequence[MarketEvent], chance: Random) -> int:
+    """How many messages were taken together."""
+    coming, number, together = iter(events), 0, 0
+    stops = sorted({at for account in accounts for at in account.script} | {len(events)})
+    waiting: MarketEvent | None = None
+
+    def after(last: int) -> None:
+        for account in accounts:
+            account.store(last)
+            account.act(last)
+
+    while (event := waiting or next(coming, None)) is not None:
+        floor.on_event(event)
+        after(number)
+        number += 1
+        stop = next(at for at in stops if at >= number)
+        taken, waiting = floor.on_stretch(coming, min(chance.randrange(1, 300), stop - number + 1), NEVER)
+        if taken:
+            number, together = number + taken, together + taken
+            after(number - 1)
+    assert number == len(events)
+    return together
+
+
+def _aiming(session: TradingSession) -> None:
+    """Its prices are watched from here on, two ticks around where they are."""
+    bid, ask = session.exchange.markets["BTC/USDT"].quotes()
+    assert bid is not None and ask is not None
+    session._targets["BTC/USDT"] = (bid + 2, ask - 2)
+
+
+def _heard(account: Account) -> list[Any]:
+    """What risk is told of candles and the desk of prices, from here on."""
+    told: list[Any] = []
+    session = account.session
+    on_candles, on_quote = session.watch.on_candles, session.desk.on_quote
+
+    def candles(*closed: Any) -> None:
+        told.append(closed)
+        on_candles(*closed)
+
+    def quote(*prices: Any) -> None:
+        told.append(prices)
+        on_quote(*prices)
+
+    session.watch.on_candles = candles  # type: ignore[method-assign, assignment]
+    session.desk.on_quote = quote  # type: ignore[method-assign, assignment]
+    return told
+
+
+def _unordered(batch: CommitBatch) -> CommitBatch:
+    """Rows of parts have no order among themselves."""
+    return structs.replace(batch, parts=tuple(sorted(batch.parts, key=lambda row: (row.part, row.key))))
+
+
+def _check(feed: Any, events: Sequence[MarketEvent], traders: Sequence[bool], seed: int, least: float) -> None:
+    ends = []
+    for is_together in (False, True):
+        floor = MarketFloor({one: feed.depth[one.symbol] for one in feed.instruments}, feed.source)
+        accounts = [
+            _accounts(feed, floor, f"a{number}", five_orders(f"a{number}", seed + number, len(events)), is_trader)
+            for number, is_trader in enumerate(traders)
+        ]
+        assert {account.session.still_until_ns for account in accounts} == {0}
+        heard = [_heard(account) for account in accounts]
+        for account in accounts:
+            account.script.setdefault(len(events) // 2, []).append(_aiming)
+        if is_together:
+            assert _by_stretches(floor, accounts, events, Random(seed)) > least * len(events)
+        else:
+            _one_by_one(feed, floor, accounts, events)
+        for account in accounts:
+            account.end(len(events))
+        markets = [market_of(account.session) for account in accounts]
+        ends.append(([account.batches for account in accounts], markets, heard))
+    (batches, markets, heard), (batches_too, markets_too, heard_too) = ends
+    assert heard == heard_too and all(heard)
+    for one, other in zip(batches, batches_too, strict=True):
+        assert [batch.feed_position for batch in one] == [batch.feed_position for batch in other]
+        assert list(map(_unordered, one)) == list(map(_unordered, other))
+    assert markets == markets_too
+    assert any(batch.fills for one in batches for batch in one)
+
+
+@pytest.mark.parametrize("traders", [(False,), (True,), (False, True, False)])
+@pytest.mark.parametrize("seed", [1, 2])
+def test_accounts_end_the_same_with_messages_taken_together(traders: tuple[bool, ...], seed: int) -> None:
+    feed = demo(seed, seconds=100)
+    _check(feed, list(feed.events()), traders, seed, 0.5)
+    _check(feed, list(_troubled(list(feed.events()), Random(seed))), traders, seed, 0.3)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("traders", [(False,), (True, False)])
+def test_the_same_on_a_recorded_market(captures: Path, traders: tuple[bool, ...]) -> None:
+    feed = open_replay(captures / "binance_spot_l2_trades_btcusdt_2024-08")
+    _check(feed, list(feed.events()), traders, 1, 0.9)
+
+
+async def _nothing(runner: SessionRunner, events: Iterator[MarketEvent]) -> None:
+    """A run that looks at each message."""
+
+
+def test_a_run_stores_the_same_with_messages_taken_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    feed = partial(demo, 3, 60, past=True)
+    life, session = whole(feed)
+    monkeypatch.setattr(SessionRunner, "_take_stretch", _nothing)
+    other, again = whole(feed)
+    assert life.kept.records == other.kept.records and life.kept.records["fills"]
+    assert market_of(session) == market_of(again)
+    told, told_too = (
+        [(batch.feed_position, batch.market_time_ns, _unordered(batch).parts) for batch in each.kept.batches]
+        for each in (life, other)
+    )
+    assert told == told_too
