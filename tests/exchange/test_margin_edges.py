@@ -369,6 +369,15 @@ def test_where_no_price_in_dollars_is_known_nothing_is_lent() -> None:
     assert words(b, "o") == "what stands for it is not known: a price in USD is lacking"
 
 
+def test_before_the_first_trade_coins_stand_for_what_the_middle_of_the_book_says() -> None:
+    """0.9 of (100.0 + 100.2) / 2: 90.09 for a margin of 100.2 / 5 = 20.04."""
+    b = MarginBench({"BTC": "1"}, replace(FREE, leverage_buy={"BTC/USDT": 5}))
+    b.book(bids="100.0x10", asks="100.2x10", snapshot=True)
+    b.open("o", "buy", "1", 5)
+    assert b.ends("o") == "filled"
+    assert (b.figures.collateral, b.figures.used) == (D("90.09"), D("20.04"))
+
+
 # -- what the exchange sells ---------------------------------------------------------------------------------------
 
 

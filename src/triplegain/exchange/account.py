@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from decimal import Decimal
 
 from triplegain.domain.exchange_events import ExchangeEvent
 from triplegain.domain.usd import UsdPrices
@@ -44,7 +43,7 @@ class Account:
         named = orders.by_name
         self.answers = Answers(engine, markets, named, wallet, channels)
         self.volume = VolumeTier(settings.fee_volume_30d_usd)
-        usd_prices = UsdPrices(markets, self._last_price)
+        usd_prices = UsdPrices(markets, lambda symbol: markets[symbol].mark)
         self.margin = margin = MarginAccount(engine, markets, wallet, settings.margin, usd_prices)
         self.lending = lending = MarginAdmission(margin, markets, orders, wallet)
         self.funds = Funds(engine, orders, wallet, self.volume, margin, lending)
@@ -70,8 +69,3 @@ class Account:
         self._wallet.release(order.number)
         self.margin.repay()
         self.answers.tell_ended(order, reason)
-
-    def _last_price(self, symbol: str) -> Decimal | None:
-        """Of the last trade: a volume needs no fresh price."""
-        market = self._markets[symbol]
-        return None if market.last is None else market.instrument.price(market.last)

@@ -6,6 +6,7 @@ see, queue behind, match or consume one another.
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any, assert_never
 
 import msgspec
@@ -13,6 +14,7 @@ from msgspec import UNSET, UnsetType
 
 from triplegain.domain.clock import Moment
 from triplegain.domain.market import CLOSED_STATES, PRICED_STATES, Candle, FeedState, MarketDepth, PublicTrade
+from triplegain.domain.money import EXACT
 from triplegain.domain.orders import OrderStatus, TimeInForce
 from triplegain.domain.views import OrderStanding
 from triplegain.exchange.account_book import TakenLiquidity
@@ -120,6 +122,15 @@ class VenueMarket:
     def last(self) -> int | None:
         """Price of the last trade in ticks."""
         return self.public.last
+
+    @property
+    def mark(self) -> Decimal | None:
+        """What one is worth, in the quote currency: the price of the last trade, as triggers go by it, however old;
+        where there was none, the middle of the book."""
+        if self.public.last is not None:
+            return self.instrument.price(self.public.last)
+        bid, ask = self.quotes()
+        return None if bid is None or ask is None else EXACT.divide(self.instrument.price(bid + ask), 2)
 
     # -- what the public market tells ----------------------------------------------------------------------------
 

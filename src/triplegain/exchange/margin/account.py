@@ -142,15 +142,10 @@ class MarginAccount:
         self._wallet.repay(self._engine.now_ns, self.kept)
 
     def price(self, symbol: str, marks: Marks = _NOW) -> Decimal | None:
-        """Of the last trade, as triggers go by it; where there was none, the middle of the book."""
+        """By the marks, else as of now."""
         market = self._markets[symbol]
-        ticks = marks.get(symbol, market.last)
-        if ticks is not None:
-            return market.instrument.price(ticks)
-        bid, ask = market.quotes()
-        if bid is None or ask is None:
-            return None
-        return EXACT.divide(market.instrument.price(bid + ask), 2)
+        ticks = marks.get(symbol)
+        return market.mark if ticks is None else market.instrument.price(ticks)
 
     def usd(self, asset: str) -> Decimal | None:
         return self._usd_price(asset)
