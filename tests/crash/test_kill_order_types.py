@@ -42,6 +42,10 @@ _ENTRIES = """
 SELECT sequence, kind::text, account::text, asset, amount, order_number, fill_number
 FROM paper_ledger_entries WHERE session_id = $1 AND time_ns <= $2 ORDER BY sequence
 """
+_QUEUES = """
+SELECT order_number, point, time_ns, ahead, traded, why
+FROM paper_queue_points WHERE session_id = $1 AND time_ns <= $2 ORDER BY order_number, point
+"""
 _TIME = "SELECT market_time_ns FROM paper_session_state WHERE session_id = $1"
 
 
@@ -78,7 +82,7 @@ def kill_in_mid_run(home: PaperHome, session: str, life_s: float) -> None:
 
 def record(url: str, session: str, until_ns: int) -> list[Any]:
     check_record(url, session)
-    return [ask(url, query, session, until_ns) for query in (_TOLD, _FILLS, _ENTRIES)]
+    return [ask(url, query, session, until_ns) for query in (_TOLD, _FILLS, _ENTRIES, _QUEUES)]
 
 
 @pytest.mark.parametrize(("corpus", "session", "must_fire"), _SESSIONS)
@@ -96,8 +100,8 @@ def test_a_kill_changes_nothing_of_what_comes_of_what_was_open(
     homes[1].run(*words(session, _LENGTH), "--json")
     until_ns = min(market_time(whole, session), market_time(killed, session))
     assert until_ns > began_ns
-    told, fills, entries = record(whole, session, until_ns)
-    assert record(killed, session, until_ns) == [told, fills, entries]
+    told, fills, entries, queues = record(whole, session, until_ns)
+    assert record(killed, session, until_ns) == [told, fills, entries, queues]
     fired = {row["client_order_id"] for row in told if row["kind"] == "triggered"}
     assert fired >= must_fire
     assert len(fills) >= 2 and entries
