@@ -7,6 +7,7 @@ queues. What it says of a fill is what `OrderFilled.explanation` has to say, fie
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from decimal import Decimal, localcontext
 from fractions import Fraction
 from typing import Any
@@ -20,6 +21,7 @@ from tests.exchange.reference_tape import ReferenceOnTape
 
 from triplegain.domain.clock import HOUR_NS
 from triplegain.domain.market import PRICED_STATES, Candle, PublicTrade
+from triplegain.domain.refusals import Code
 
 #: Levels a side.
 _RUNGS = 10
@@ -39,6 +41,23 @@ def exact(number: Fraction) -> str:
     return "0" if written in ("-0", "0") else written
 
 
+@dataclass
+class Waits:
+    """An order that waits for its price or trigger: the lowest and the highest trade of a moment since, and when."""
+
+    since_ns: int
+    low: tuple[int, int] | None = None
+    high: tuple[int, int] | None = None
+
+    def meet(self, price: int, moment: int, time_ns: int) -> None:
+        if moment < self.since_ns:
+            return
+        if self.low is None or price < self.low[0]:
+            self.low = (price, time_ns)
+        if self.high is None or price > self.high[0]:
+            self.high = (price, time_ns)
+
+
 class SlowExplanations(ReferenceExchange):
     """What every fill has to say, whatever is known of the market. `explanations` are in the order of the fills."""
 
@@ -53,6 +72,9 @@ class SlowExplanations(ReferenceExchange):
         self._first_volume: dict[str, int] = {}
         #: Hours since 1970 and dollars of what was traded in them.
         self._traded: list[tuple[int, Fraction]] = []
+        #: How the market stood as orders ended or were refused, in the order of that.
+        self.ends: list[Words] = []
+        self._waiting_for: dict[str, Waits] = {}
 
     # -- for each kind of market -----------------------------------------------------------------------------------
 
@@ -70,6 +92,52 @@ class SlowExplanations(ReferenceExchange):
         """Model, cause, and what there was."""
         raise NotImplementedError
 
+    def book_seen(self) -> Words | None:
+        """As it is now, where there is one."""
+        return None
+
+    def queue_seen(self, order: ReferenceOrder) -> Words:
+        """What stands in front of an order, and what of that was traded."""
+        return {}
+
+    # -- what an order meets while it waits -------------------------------------------------------------------------
+
+    def begin_to_wait(self, order: ReferenceOrder) -> None:
+        """One that waits already goes on."""
+        self._waiting_for.setdefault(order.name, Waits(order.stands_ns))
+
+    def come_near(self, price: int, moment: int, time_ns: int) -> None:
+        """A trade, before it does anything."""
+        for waits in self._waiting_for.values():
+            waits.meet(price, moment, time_ns)
+
+    def was_woken(self, name: str) -> bool:
+        """A trade or a candle has reached its trigger."""
+        return name in self._reached
+
+    def end(self, order: ReferenceOrder, why: str, status: str = "cancelled") -> None:
+        self.ends.append(self._at_end(order))
+        super().end(order, why, status)
+
+    def _end_waiting(self, name: str, why: str) -> None:
+        """One that has not started."""
+        self.ends.append(self._at_end(None))
+        super()._end_waiting(name, why)
+
+    def _at_end(self, order: ReferenceOrder | None) -> Words:
+        waits = None if order is None else self._waiting_for.get(order.name)
+        last = None if self.book.last is None else self.price(self.book.last)
+        seen: Words = {"quote": self._quoted(self.quotes_seen()), "last": last}
+        if order is not None:
+            seen |= self.queue_seen(order)
+        if order is not None and waits is not None:
+            rises = order.terms.rises if order.trigger is not None else not order.is_purchase
+            nearest = waits.high if rises else waits.low
+            seen["nearest"] = None if nearest is None else {"price": self.price(nearest[0]), "time_ns": nearest[1]}
+        elif (book := self.book_seen()) is not None:
+            seen["book"] = book
+        return seen
+
     # -- what is remembered of an order ----------------------------------------------------------------------------
 
     def tell_sent(self, name: str, arrives_ns: int) -> None:
@@ -82,6 +150,9 @@ class SlowExplanations(ReferenceExchange):
                 self._decided[name] = self.quotes_seen()
             case "triggered", (int(trigger), int(trade)):
                 self._reached[name] = (trigger, self.quotes_met(trade))
+                self._waiting_for.pop(name, None)
+            case "rejected", (codes,) if codes != frozenset({Code.UNKNOWN_PAIR}):
+                self.ends.append(self._at_end(None))
             case _:
                 pass
         super().tell(kind, name, *said)
@@ -188,6 +259,8 @@ class ExplainedWithBook(SlowExplanations, ReferenceWithBook):
         super().__init__(*args)
         #: The queue in front when the order took its place.
         self._found: dict[str, int | None] = {}
+        #: What of those in front has been traded.
+        self._gone: dict[str, int] = {}
         self._refills = False
         self._woken: Words | None = None
         #: Of the order that takes: why, and the book before it.
@@ -208,6 +281,24 @@ class ExplainedWithBook(SlowExplanations, ReferenceWithBook):
     def quotes_met(self, trade: int) -> Quotes:
         bid, ask = self.quotes_seen()
         return (trade, trade) if bid is None or ask is None else (bid, ask)
+
+    def book_seen(self) -> Words | None:
+        return self.ladder(self.taken) if self.state in PRICED_STATES else None
+
+    def queue_seen(self, order: ReferenceOrder) -> Words:
+        if order.name not in self._found:
+            return {}
+        return {"queue_ahead": self.quantity(order.ahead), "queue_traded": self.quantity(self._gone.get(order.name, 0))}
+
+    def arrive(self, order: ReferenceOrder) -> None:
+        if order.trigger is not None:
+            self.begin_to_wait(order)
+        super().arrive(order)
+
+    def _execute(self, order: ReferenceOrder) -> None:
+        """The queue of a place that it had is no longer in front of it."""
+        order.ahead = order.ahead_before = 0
+        super()._execute(order)
 
     def ladder(self, taken: _Taken) -> Words:
         return {name: self._rungs(side, taken[side]) for side, name in enumerate(("bids", "asks"))}
@@ -273,6 +364,7 @@ class ExplainedWithBook(SlowExplanations, ReferenceWithBook):
             else order.ahead
             for order in self.resting()
         }
+        self.come_near(trade.price, moment, moment)
         super()._on_trade(trade)
         self._trade = None
 
@@ -293,6 +385,7 @@ class ExplainedWithBook(SlowExplanations, ReferenceWithBook):
         super()._join(order)
         if not self._refills:
             self._found[order.name] = order.ahead
+            self.begin_to_wait(order)
 
     def _fill_resting(self, order: ReferenceOrder, lots: int, moment: int) -> None:
         self._refills = True
@@ -325,12 +418,19 @@ class ExplainedOnTape(SlowExplanations, ReferenceOnTape):
 
     def _on_trade(self, trade: PublicTrade) -> None:
         self._trade = trade
+        self.come_near(trade.price, trade.exchange_time_ns, trade.exchange_time_ns)
         super()._on_trade(trade)
+
+    def arrive(self, order: ReferenceOrder) -> None:
+        self.begin_to_wait(order)
+        super().arrive(order)
 
     def wake_by_tape(self, order: ReferenceOrder, price: int, moment: int) -> None:
         self._woken = self.stop(order, price, moment)
         super().wake_by_tape(order, price, moment)
         self._woken = None
+        if order.name in self.open:
+            self.begin_to_wait(order)
 
     def why(self, order: ReferenceOrder, lots: int, maker: bool) -> Words:
         if self._woken is not None:
@@ -341,6 +441,19 @@ class ExplainedOnTape(SlowExplanations, ReferenceOnTape):
 
 class ExplainedOnCandles(SlowExplanations, ReferenceOnCandles):
     _is_fired = False
+
+    def arrive(self, order: ReferenceOrder) -> None:
+        self.begin_to_wait(order)
+        super().arrive(order)
+
+    def _on_candle(self, candle: Candle) -> None:
+        """It counts for those that were there when it opened."""
+        for price in (candle.low, candle.high):
+            self.come_near(price, candle.open_time_ns + 1, candle.open_time_ns + candle.length_ns)
+        super()._on_candle(candle)
+        # What it has woken waits for the next one.
+        for order in self.open.values():
+            self.begin_to_wait(order)
 
     def _fire(self, order: ReferenceOrder, price: int) -> None:
         self._is_fired = True

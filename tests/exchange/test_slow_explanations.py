@@ -9,6 +9,7 @@ from fractions import Fraction
 from pathlib import Path
 
 import pytest
+from msgspec import UNSET
 from tests.exchange.differential import Pair, reference_for, take
 from tests.exchange.differential_candles import captured_candles, drawn_for
 from tests.exchange.differential_captures import capture_plan, capture_stream
@@ -20,7 +21,7 @@ from tests.exchange.slow_explanations import (
     SlowExplanations,
 )
 
-from triplegain.domain.exchange_events import OrderFilled
+from triplegain.domain.exchange_events import OrderCancelled, OrderFilled, OrderRejected
 from triplegain.domain.market import MarketDepth
 
 _SLOW = {
@@ -49,7 +50,10 @@ def play(plan: Plan, depth: MarketDepth, steps: Iterable[Step], fills: int = _AL
         for event in pair.exchange.drain_events():
             if isinstance(event, OrderFilled):
                 check_fill(event, slow, counts)
+            elif isinstance(event, OrderCancelled | OrderRejected) and event.seen is not UNSET:
+                check_end(event, slow, counts)
         assert not slow.explanations, "a fill that the exchange has not told"
+        assert not slow.ends, "an end that the exchange has not told"
         pair.wallet.drain_entries()
         slow.drain()
         if counts["fills"] >= fills:
@@ -78,6 +82,20 @@ def check_fill(fill: OrderFilled, slow: SlowExplanations, counts: Counter[str]) 
     counts["taken"] += any(len(rung) == 3 for side in expected.get("book", {}).values() for rung in side)
 
 
+def check_end(event: OrderCancelled | OrderRejected, slow: SlowExplanations, counts: Counter[str]) -> None:
+    """How the market stood then, and how near it came to an order that waited."""
+    assert event.seen is not UNSET
+    expected = slow.ends.pop(0)
+    left_out = {"queue_traded"}
+    if isinstance(slow, ExplainedOnCandles) and slow.was_woken(event.client_order_id):
+        left_out |= {"nearest"}
+    for name in sorted({*expected, *event.seen} - left_out):
+        assert (name, event.seen.get(name)) == (name, expected.get(name)), event
+    counts["ends"] += 1
+    counts["near"] += expected.get("nearest") is not None
+    counts["queued"] += "queue_ahead" in expected
+
+
 BINANCE = "binance_spot_l2_trades_btcusdt_2024-08"
 TAPE = "kraken_trades_btcusdt_2023-11"
 CANDLES = "binance_ohlcv_1h_2021_2023"
@@ -86,6 +104,7 @@ CANDLES = "binance_ohlcv_1h_2021_2023"
 def test_fills_on_the_beginning_of_the_binance_capture(captures: Path) -> None:
     counts = recorded(captures, BINANCE, "BTC/USDT", every=12, fills=60)
     assert counts["fills"] >= 60
+    assert min(counts["ends"], counts["near"], counts["queued"]) > 5
     assert min(counts[kind] for kind in ("book", "trade_through", "quote_through", "stops", "taken")) > 0
 
 
@@ -93,6 +112,7 @@ def test_fills_on_the_beginning_of_the_binance_capture(captures: Path) -> None:
 def test_a_thousand_fills_over_the_whole_binance_capture(captures: Path) -> None:
     counts = recorded(captures, BINANCE, "BTC/USDT", every=50)
     assert counts["fills"] >= 1000
+    assert counts["ends"] >= 200
     assert min(counts[kind] for kind in ("book", "queue", "trade_through", "quote_through", "stops", "taken")) > 10
 
 
@@ -124,3 +144,4 @@ def test_fills_on_random_markets(depth: MarketDepth) -> None:
         plan = replace(plan_of(seed, 400, depth), rough=False)
         counts += play(plan, depth, drawn_for(plan, depth))
     assert counts["fills"] > 100
+    assert counts["ends"] > 200
