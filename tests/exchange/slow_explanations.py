@@ -111,10 +111,6 @@ class SlowExplanations(ReferenceExchange):
         for waits in self._waiting_for.values():
             waits.meet(price, moment, time_ns)
 
-    def was_woken(self, name: str) -> bool:
-        """A trade or a candle has reached its trigger."""
-        return name in self._reached
-
     def end(self, order: ReferenceOrder, why: str, status: str = "cancelled") -> None:
         self.ends.append(self._at_end(order))
         super().end(order, why, status)

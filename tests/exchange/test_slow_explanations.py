@@ -86,10 +86,7 @@ def check_end(event: OrderCancelled | OrderRejected, slow: SlowExplanations, cou
     """How the market stood then, and how near it came to an order that waited."""
     assert event.seen is not UNSET
     expected = slow.ends.pop(0)
-    left_out = {"queue_traded"}
-    if isinstance(slow, ExplainedOnCandles) and slow.was_woken(event.client_order_id):
-        left_out |= {"nearest"}
-    for name in sorted({*expected, *event.seen} - left_out):
+    for name in sorted({*expected, *event.seen} - {"queue_traded"}):
         assert (name, event.seen.get(name)) == (name, expected.get(name)), event
     counts["ends"] += 1
     counts["near"] += expected.get("nearest") is not None

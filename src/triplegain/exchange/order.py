@@ -178,6 +178,8 @@ class WorkingOrder:
         """Its trigger is reached, at these quotes: from here on it is a market order, or one with its limit."""
         self.triggered, self.fired, self.passed, self.price = True, self.price, 0, self.limit
         self.bid_when_fired, self.ask_when_fired = bid, ask
+        # For its limit it waits anew.
+        self.waits_since = 0
         self._take_role()
 
     def show_slice(self) -> None:

@@ -250,6 +250,8 @@ class VenueMarket:
 
     def on_candle(self, candle: Candle) -> None:
         self.simple.on_candle(candle, self.state is FeedState.SYNCED)
+        for order in self.simple.all():
+            self._begin_to_wait(order)
 
     # -- triggers ------------------------------------------------------------------------------------------------
 
@@ -263,7 +265,7 @@ class VenueMarket:
     def _fire(self, order: WorkingOrder, last: int, moment: Moment) -> None:
         """The tape has reached its trigger. Bids and asks do not count."""
         self.triggers.remove(order)
-        order.stands_ns, order.waits_since = max(order.stands_ns, moment), 0
+        order.stands_ns = max(order.stands_ns, moment)
         self._engine.trigger(order, last)
         cause = {"event": "stop", "time_ns": moment, "price": last, "trigger": order.fired}
         if self.has_book:
