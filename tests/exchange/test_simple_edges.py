@@ -154,7 +154,7 @@ def test_a_missed_trade_meets_limits_and_no_more_of_it_than_there_was() -> None:
     )  # fmt: skip
     bare.simple.meet_missed(Moment(9), CAUSE)
     assert bare.engine.fills == [("a", 4, 1005), ("b", 2, 1005)]
-    assert (set(bare.engine.models), set(bare.engine.makers)) == ({"trade_through"}, {True})
+    assert (set(bare.engine.models), set(bare.engine.makers)) == ({"tape_through"}, {True})
     assert bare.waiting == ["m", "gone", "touched", "b", "c"]
 
 

@@ -185,9 +185,12 @@ def _why(fill: OrderFilled, cause: Mapping[str, Any], base: str) -> str:
             less = "" if shown == could else f", of which {could} could still be had"
             return f"{shown} {base} were {there} at {_at(fill.price)}{less}."
         case "queue":
+            came, left = told["queue_ahead_at_arrival"], cause["queue_ahead"]
+            stood = f"{came} {base} stood in front when it took its place"
+            if came == "unknown":
+                stood = "how many stood in front when it took its place could not be seen"
             return (
-                f"{traded} came to its price: {told['queue_ahead_at_arrival']} {base} stood in front when it took its "
-                f"place, {cause['queue_ahead']} were left, and what the trade had beyond these was its."
+                f"{traded} came to its price: {stood}, {left} were left, and what the trade had beyond these was its."
             )
         case "trade_through":
             return f"{traded} went through its price, so everybody who stood there was reached: it fills at its own."

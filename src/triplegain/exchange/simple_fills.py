@@ -291,7 +291,7 @@ class SimpleFills:
             if not order.left:
                 continue
             before = order.filled
-            self._meet_through(order, cause["price"], remaining, "trade_through", cause)
+            self._meet_through(order, cause["price"], remaining, "tape_through", cause)
             remaining = max(remaining - (order.filled - before), 0)
 
     def _meet_through(self, order: WorkingOrder, extreme: int, lots: int, model: str, cause: dict[str, Any]) -> None:
