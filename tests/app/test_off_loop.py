@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Coroutine, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -32,8 +33,8 @@ def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def _opened(path: Path) -> Coroutine[Any, Any, object]:
-    none: Any = cast(Any, None)
-    return open_session_feed(none, none, none, f"replay:{path}", 1, ())
+    none, config = cast(Any, None), cast(Any, SimpleNamespace(decoded_bytes_max=0))
+    return open_session_feed(config, path.parent, none, f"replay:{path}", 1, ())
 
 
 def _imported(path: Path) -> Coroutine[Any, Any, object]:
@@ -47,12 +48,15 @@ def test_a_signal_ends_the_opening_of_a_large_file(
 ) -> None:
     handlers = {number: signal.getsignal(number) for number in (*interrupts.SIGNALS, signal.SIGALRM)}
     interrupts.interrupt_on_signals()
-    threading.Timer(0.05, os.kill, (os.getpid(), signal.SIGINT)).start()
+    blow = threading.Timer(0.05, os.kill, (os.getpid(), signal.SIGINT))
+    blow.start()
     began_s = time.thread_time()
     try:
         with pytest.raises(Interrupted) as ended:
             interrupts.run(opening(large))
     finally:
+        # Where the opening has ended by itself it would hit whoever comes next.
+        blow.cancel()
         for number, handler in handlers.items():
             signal.signal(number, handler)
     assert ended.value.exit_code == 130

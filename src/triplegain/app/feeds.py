@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from triplegain.domain.clock import SECOND_NS, UNITS_NS
 from triplegain.domain.errors import InvalidValueError
-from triplegain.feeds.captures.decoded_folder import DecodedFolder
-from triplegain.feeds.captures.replay import open_replay
-from triplegain.feeds.demo.demo import DemoMarket
 from triplegain.market.feed import MarkedFeed
+
+if TYPE_CHECKING:
+    from triplegain.feeds.captures.decoded_folder import DecodedFolder
+
+#: How the feed of a recorded market is named: this, and its path.
+REPLAY = "replay:"
 
 #: The demo market begins here, whenever it is started: the same seed is the same market, to the nanosecond.
 DEMO_START_NS = 1_767_225_600_000_000_000  # 2026-01-01 00:00 UTC
@@ -20,10 +24,15 @@ def open_feed(spec: str, seed: int, decoded: DecodedFolder | None = None) -> Mar
 
     Raises FeedError for a feed that is not there, CaptureError for a recording that cannot be read.
     """
+    # Each feed loads what it is made of.
     if spec == "demo":
+        from triplegain.feeds.demo.demo import DemoMarket
+
         return DemoMarket(seed, DEMO_START_NS)
-    if spec.startswith("replay:"):
-        path = spec.removeprefix("replay:")
+    if spec.startswith(REPLAY):
+        from triplegain.feeds.captures.replay import open_replay
+
+        path = spec.removeprefix(REPLAY)
         if not path:
             raise InvalidValueError("name the recording: --feed replay:PATH")
         return open_replay(Path(path).expanduser().resolve(), decoded)

@@ -66,11 +66,13 @@ async def open_session_feed(
 
         return OpenedRecord(await load_history_feed(spec, database))
     if spec != LIVE:
-        from triplegain.app.feeds import open_feed
-        from triplegain.feeds.captures.decoded_folder import FOLDER, DecodedFolder
+        from triplegain.app.feeds import REPLAY, open_feed
 
-        decoded = DecodedFolder(home / FOLDER, config.decoded_bytes_max)
+        decoded = None
+        if spec.startswith(REPLAY):
+            from triplegain.feeds.captures.decoded_folder import FOLDER, DecodedFolder
 
+            decoded = DecodedFolder(home / FOLDER, config.decoded_bytes_max)
         return OpenedRecord(await off_the_loop(lambda: open_feed(spec, seed, decoded)))
     from triplegain.app.live_market import OpenedLive
 

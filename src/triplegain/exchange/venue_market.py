@@ -249,9 +249,11 @@ class VenueMarket:
             self._engine.touch(order.key)
 
     def on_candle(self, candle: Candle) -> None:
+        asleep = [order for order in self.simple.all() if order.role is Role.TRIGGER]
         self.simple.on_candle(candle, self.state is FeedState.SYNCED)
-        for order in self.simple.all():
-            self._begin_to_wait(order)
+        for order in asleep:
+            if order.triggered and order.left and not order.status.is_final:
+                self._begin_to_wait(order)
 
     # -- triggers ------------------------------------------------------------------------------------------------
 
@@ -355,8 +357,12 @@ class VenueMarket:
         self.wait(order)
 
     def wait(self, order: WorkingOrder) -> None:
-        """Put the order, last, where it waits: among triggers, in the queue at its price, or for the next price."""
+        """Put the order, last, where it waits; from here on it counts how near the market comes."""
         self._begin_to_wait(order)
+        self.put(order)
+
+    def put(self, order: WorkingOrder) -> None:
+        """Among triggers, in the queue at its price, or with those that wait for the next price; last."""
         role = order.role
         match role:
             case Role.TRIGGER if not self.has_own_time:
@@ -387,7 +393,7 @@ class VenueMarket:
             self.simple.remove(order)
 
     def _begin_to_wait(self, order: WorkingOrder) -> None:
-        """From here on it counts how near the market comes; of an order that waits already it does."""
+        """Of an order that waits already it counts."""
         if not order.waits_since:
             order.waits_since = self.approach.begin(order.stands_ns, self._waits_since)
             self.public.expect(self.approach)

@@ -95,7 +95,7 @@ class WorkingOrders:
             if order.is_at_exchange:
                 self.count(order)
             if order.status is not OrderStatus.PENDING:
-                market.wait(order)
+                market.put(order)
 
     def _restore_recent(self, stored: Mapping[str, int]) -> None:
         self._recent.update(sorted(stored.items(), key=lambda each: each[1]))
