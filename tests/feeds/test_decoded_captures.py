@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import shutil
 from collections.abc import Callable, Iterator
 from itertools import islice, zip_longest
@@ -288,6 +289,14 @@ def test_a_home_that_takes_nothing_is_gone_on_without(
         with monkeypatch.context() as patched:
             patched.setattr(DecodedWriter, method, fails)
             assert list(open_replay(captures / _BOOK, folder).events()) == told and folder.used() == (0, 0)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    for most in (5, 4_000):
+        # The disk itself refuses a part of a write.
+        resource.setrlimit(resource.RLIMIT_FSIZE, (most, limits[1]))
+        try:
+            assert list(open_replay(captures / _BOOK, folder).events()) == told and folder.used() == (0, 0)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     if prepare is _full:
         assert list(open_replay(captures / _BOOK, folder).events()) == told and folder.used()[0] == 1
         assert DecodedFile(_files(folder)[0]).facts.files == ("orderbook-v2.json",)

@@ -15,6 +15,9 @@ from tests.app.played_on import market_of, whole
 from tests.session.many_accounts import RICH, Account, Script, five_orders, opened
 from tests.session.sessions import demo, settings_for
 
+from triplegain.agents.baselines.baseline import BuyAndHoldSettings
+from triplegain.agents.baselines.choice import BaselineChoice
+from triplegain.agents.ema_baseline import BaselineSettings
 from triplegain.domain.clock import NEVER, SECOND_NS
 from triplegain.domain.market import BestQuote, BookUpdate, FeedState, FeedStatus, Heartbeat, MarketEvent, PublicTrade
 from triplegain.domain.records import CommitBatch
@@ -22,6 +25,8 @@ from triplegain.feeds.captures.replay import open_replay
 from triplegain.session.market_floor import MarketFloor
 from triplegain.session.runner import SessionRunner
 from triplegain.session.trading_session import TradingSession
+
+_EMA = BaselineSettings()
 
 
 def _troubled(events: Sequence[MarketEvent], chance: Random) -> Iterator[MarketEvent]:
@@ -52,10 +57,10 @@ def _troubled(events: Sequence[MarketEvent], chance: Random) -> Iterator[MarketE
         yield event
 
 
-def _accounts(feed: Any, floor: MarketFloor | None, name: str, script: Script, is_trader: bool) -> Account:
-    if not is_trader:
+def _accounts(feed: Any, floor: MarketFloor, name: str, script: Script, trader: BaselineChoice | None) -> Account:
+    if trader is None:
         return opened(feed, name, script, floor)
-    settings = settings_for(feed, session_id=name, initial_balances=RICH)
+    settings = settings_for(feed, session_id=name, initial_balances=RICH, baseline=trader)
     return Account(TradingSession(settings, floor), script)
 
 
@@ -122,13 +127,26 @@ def _unordered(batch: CommitBatch) -> CommitBatch:
     return structs.replace(batch, parts=tuple(sorted(batch.parts, key=lambda row: (row.part, row.key))))
 
 
-def _check(feed: Any, events: Sequence[MarketEvent], traders: Sequence[bool], seed: int, least: float) -> None:
+def _check(
+    feed: Any,
+    events: Sequence[MarketEvent],
+    traders: Sequence[bool],
+    seed: int,
+    least: float,
+    trader: BaselineChoice = _EMA,
+) -> None:
     ends = []
     for is_together in (False, True):
         floor = MarketFloor({one: feed.depth[one.symbol] for one in feed.instruments}, feed.source)
         accounts = [
-            _accounts(feed, floor, f"a{number}", five_orders(f"a{number}", seed + number, len(events)), is_trader)
-            for number, is_trader in enumerate(traders)
+            _accounts(
+                feed,
+                floor,
+                f"a{number}",
+                five_orders(f"a{number}", seed + number, len(events)),
+                trader if trades else None,
+            )
+            for number, trades in enumerate(traders)
         ]
         assert {account.session.still_until_ns for account in accounts} == {0}
         heard = [_heard(account) for account in accounts]
@@ -159,6 +177,23 @@ def test_accounts_end_the_same_with_messages_taken_together(traders: tuple[bool,
     _check(feed, list(_troubled(list(feed.events()), Random(seed))), traders, seed, 0.3)
 
 
+@pytest.mark.parametrize("seed", range(1, 5))
+def test_a_candle_of_one_pair_that_is_over_before_the_others_is_decided_by_in_its_own_moment(seed: int) -> None:
+    """A pair's first trade comes late, of the second before, when the candles of the others are of this one already."""
+    feed = demo(seed, seconds=30)
+    events: list[MarketEvent] = []
+    quiet_until_ns = next(iter(feed.events())).exchange_time_ns + 8 * SECOND_NS
+    for event in feed.events():
+        of_other = isinstance(event, PublicTrade) and event.symbol == "XRP/USDT"
+        if of_other and event.exchange_time_ns < quiet_until_ns:
+            continue
+        if of_other and quiet_until_ns:
+            began_ns, quiet_until_ns = event.exchange_time_ns - event.exchange_time_ns % SECOND_NS, 0
+            event = replace(event, exchange_time_ns=began_ns - SECOND_NS // 20)
+        events.append(event)
+    _check(feed, events, (True,), seed, 0.1, BuyAndHoldSettings())
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("traders", [(False,), (True, False)])
 def test_the_same_on_a_recorded_market(captures: Path, traders: tuple[bool, ...]) -> None:
@@ -182,3 +217,18 @@ def test_a_run_stores_the_same_with_messages_taken_together(monkeypatch: pytest.
         for each in (life, other)
     )
     assert told == told_too
+
+
+def test_a_hurried_run_takes_breath_at_every_256th_message(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Commands, Ctrl-C and the screen wait for it, wherever stretches begin and end."""
+    breaths: list[int] = []
+
+    async def breathe(runner: SessionRunner, wait_s: float) -> None:
+        breaths.append(runner.events_seen)
+
+    monkeypatch.setattr(SessionRunner, "_breathe", breathe)
+    for seed in (3, 4):
+        breaths.clear()
+        _, session = whole(partial(demo, seed, 60, past=True))
+        last = breaths[-1]
+        assert last > 2_000 and set(range(0, last, 256)) <= set(breaths) and session.is_open

@@ -65,7 +65,7 @@ class BaselineTrader:
             return
         self._changed(event.symbol)
         if isinstance(event, PublicTrade):
-            if event.exchange_time_ns <= self._told_ns.get(event.symbol, 0):
+            if self._is_told(event):
                 return
             self._closed(event.symbol, builder.on_trade(event))
             self._wait(event.exchange_time_ns)
@@ -74,6 +74,14 @@ class BaselineTrader:
             self._closed(event.symbol, builder.on_candle(event.candle))
         elif isinstance(event, PastCandles):
             self._warm_up(event, builder)
+
+    def decides_by(self, trade: PublicTrade) -> bool:
+        """Whether it closes a candle: one of the trade's own symbol may be over before the others'."""
+        builder = self._builders.get(trade.symbol)
+        return builder is not None and builder.closes_ns <= trade.exchange_time_ns and not self._is_told(trade)
+
+    def _is_told(self, trade: PublicTrade) -> bool:
+        return trade.exchange_time_ns <= self._told_ns.get(trade.symbol, 0)
 
     def _warm_up(self, past: PastCandles, builder: CandleBuilder) -> None:
         """Candles of before the feed began, or of the time away: averages move, nothing is decided on them."""

@@ -67,8 +67,12 @@ class OnFloor(Protocol):
         """Whether the quotes of a market that it watches have come to where it has something to do."""
         ...
 
+    def decides_by(self, trade: PublicTrade) -> bool:
+        """Whether it closes a candle by which something is decided."""
+        ...
+
     def on_tape(self, trade: PublicTrade) -> None:
-        """A trade while it is still, for whoever makes candles of them."""
+        """A trade while it is still, for whoever makes candles of them; none by which it decides."""
         ...
 
     def before(self, event: MarketEvent, time_ns: int) -> None:
@@ -249,6 +253,7 @@ class MarketFloor:
             return 0, None
         aiming = {symbol: [each for each in sessions if symbol in each.aims_at] for symbol in self.markets}
         taken = heard_ns = 0
+        self._closed.clear()
         for event in islice(events, most):
             time_ns = event.exchange_time_ns
             market = self.markets.get(event.symbol)
@@ -263,9 +268,11 @@ class MarketFloor:
             if is_believed:
                 heard_ns = max(heard_ns, time_ns)
                 for _, _, view in self._views if is_trade else ():
-                    view.on_event(event)
+                    if closed := view.on_event(event):
+                        self._closed[id(view)] = closed
             reached = any(each.has_reached(event.symbol) for each in aiming[event.symbol])
-            if self._stirred or reached or not is_believed:
+            decides = isinstance(event, PublicTrade) and any(each.decides_by(event) for each in sessions)
+            if self._stirred or self._closed or reached or decides or not is_believed:
                 self._stand_at(before_ns, heard_ns, sessions)
                 self._follow_all(event, is_believed)
                 return taken, None
@@ -278,7 +285,6 @@ class MarketFloor:
         """Everybody knows how late it is after messages that only the markets have taken, and when the feed was alive:
         a trade that nobody believes is no sign of that."""
         self.heard = []
-        self._closed.clear()
         for chain in self._chains.values():
             chain.health.heard(heard_ns)
         for _, _, view in self._views:

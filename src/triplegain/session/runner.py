@@ -34,6 +34,8 @@ from triplegain.session.trading_session import TradingSession
 
 #: Messages between two breaths of the event loop when running as fast as possible.
 _BREATH = 256
+#: Where a stretch was shorter than the first, as many messages as the second are looked at one by one.
+_SHORT, _APART = 4, 32
 #: Thoughts between two of them.
 _THOUGHTS = 16
 #: A hole that no market has: its time is told in another unit on one side of it.
@@ -119,6 +121,8 @@ class SessionRunner:
         self._until_ns: int | None = None
         #: Of a recorded market: the message that was handed out and is not taken yet.
         self._next: MarketEvent | None = None
+        #: So many messages more are looked at one by one.
+        self._one_by_one = 0
         #: The run is to end; it is ending, and nobody goes on.
         self._stop = asyncio.Event()
         self._is_ending = False
@@ -236,15 +240,21 @@ class SessionRunner:
     async def _take_stretch(self, events: Iterator[MarketEvent]) -> None:
         """Messages that concern nobody are taken together, up to the next breath."""
         steps, session = self.steps, self.session
-        if self._pace.is_paced or self.is_lost or steps.again or session.rounds.has_undispatched:
+        # Where they have concerned somebody lately, looking for those that do not costs more than it saves.
+        self._one_by_one = max(self._one_by_one - 1, 0)
+        if self._one_by_one or self._pace.is_paced or self.events_seen % _BREATH == 0:
             return
-        if self.guests and self.guests.ask():
+        if self.is_lost or self._must_stop() or self._watch.away or steps.is_behind or steps.again:
+            return
+        if session.rounds.has_undispatched or (self.guests and self.guests.ask()):
             return
         most = _BREATH - self.events_seen % _BREATH
         until_ns = session.floor.now_ns + _HOLE_MAX_NS
         if self._until_ns is not None:
             until_ns = min(until_ns, self._until_ns)
         taken, self._next = session.floor.on_stretch(events, most, until_ns)
+        if taken < _SHORT:
+            self._one_by_one = _APART
         if not taken:
             return
         steps.position += taken

@@ -226,6 +226,9 @@ class TradingSession(SessionComponents):
     def has_reached(self, symbol: str) -> bool:
         return self._is_reached(symbol, self._targets[symbol])
 
+    def decides_by(self, trade: PublicTrade) -> bool:
+        return self.trader is not None and self.trader.decides_by(trade)
+
     def on_tape(self, trade: PublicTrade) -> None:
         if self.trader is not None:
             self.trader.on_event(trade)

@@ -139,11 +139,12 @@ class DecodedWriter:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._file = open(path, "xb", opener=lambda name, flags: os.open(name, flags, 0o600))  # noqa: SIM115
+        # Without a buffer, whose rest would be written once more where a disk has refused it.
+        self._file = open(path, "xb", buffering=0, opener=lambda name, flags: os.open(name, flags, 0o600))  # noqa: SIM115
         self._chunks: list[_Chunk] = []
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            self._file.write(_HEAD)
+            self._write(_HEAD)
         except BaseException:
             self._file.close()
             raise
@@ -153,20 +154,23 @@ class DecodedWriter:
         """The next chunk."""
         plain = event_columns.written(events, places)
         packed = zstandard.ZstdCompressor(level=_LEVEL).compress(plain)
-        self._file.write(packed)
+        self._write(packed)
         self._chunks.append(_Chunk(self.size_bytes, len(packed), len(plain), zlib.crc32(packed), len(events)))
         self.size_bytes += len(packed)
 
     def finish(self, facts: CaptureFacts) -> None:
         """Everything is on the disk when this returns; the file stays locked until `close`."""
-        self._file.flush()
         os.fsync(self._file.fileno())
         text = msgspec.json.encode(_Table(facts, self._chunks))
         end = hashlib.sha256(text).digest() + len(text).to_bytes(8, "little") + _MAGIC
-        self._file.write(text + end)
-        self._file.flush()
+        self._write(text + end)
         os.fsync(self._file.fileno())
         self.size_bytes += len(text) + len(end)
+
+    def _write(self, data: bytes) -> None:
+        left = memoryview(data)
+        while left:
+            left = left[self._file.write(left) :]
 
     def close(self) -> None:
         self._file.close()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import zlib
-from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial, reduce
@@ -54,15 +53,7 @@ def _lane(capture: Capture, span_ns: tuple[int, int], marks: LaneMarks) -> Itera
     if marks.start is not None:
         return takewhile(lambda event: event.exchange_time_ns <= span_ns[1], capture.events(marks))
     marks.due_ns = max(marks.due_ns, span_ns[0])
-    return _whole_lane(capture, span_ns, marks)
-
-
-def _whole_lane(capture: Capture, span_ns: tuple[int, int], marks: LaneMarks) -> Iterator[MarketEvent]:
-    events = capture.events(marks)
-    yield from within(events, span_ns)
-    if isinstance(capture, DecodedCapture) and not capture.is_kept:
-        # What is behind the period is decoded as well: only a whole capture is kept.
-        deque(events, maxlen=0)
+    return within(capture.events(marks), span_ns)
 
 
 def within(events: Iterator[MarketEvent], span_ns: tuple[int, int]) -> Iterator[MarketEvent]:

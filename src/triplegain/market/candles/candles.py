@@ -7,7 +7,7 @@ from decimal import Decimal
 from msgspec import Struct
 from msgspec.structs import replace
 
-from triplegain.domain.clock import DAY_NS
+from triplegain.domain.clock import DAY_NS, NEVER
 from triplegain.domain.errors import InvalidValueError
 from triplegain.domain.market import Candle, PublicTrade
 
@@ -80,6 +80,13 @@ class CandleBuilder:
         self._last: Candle | None = None
         #: Close of the last candle that was taken.
         self._fed_to_ns: int | None = None
+
+    @property
+    def closes_ns(self) -> int:
+        """From when on time or a trade closes a candle."""
+        if self._prices is not None:
+            return self._open_time_ns + self.length_ns
+        return NEVER if self._last is None else self._last.close_time_ns + self.length_ns
 
     def on_trade(self, trade: PublicTrade) -> list[Candle]:
         """Take one trade; a trade of a later interval first closes the earlier ones. One that comes when its interval
