@@ -287,8 +287,8 @@ async def test_an_open_order_shows_how_it_stands_at_the_exchange(bench: Bench, o
         shown = (await trader.get("/paper/orders/mine")).json()
         listed = (await trader.get("/paper/orders")).json()["items"]
     assert shown["standing"] == {
-        "trigger": "880", "limit": None, "peak": "980", "displayed": None, "ahead": None, "nearest": None,
-        "nearest_at": None,
+        "trigger": "880", "limit": None, "peak": "980", "displayed": None, "ahead": None, "traded": None,
+        "nearest": None, "nearest_at": None,
     }  # fmt: skip
     assert [each["standing"] for each in listed if each["client_order_id"] != "mine"] == [None, None]
 

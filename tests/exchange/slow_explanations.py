@@ -106,6 +106,10 @@ class SlowExplanations(ReferenceExchange):
         """One that waits already goes on."""
         self._waiting_for.setdefault(order.name, Waits(order.stands_ns))
 
+    def leave(self, order: ReferenceOrder) -> None:
+        """What it met at another price, or in another place, is of before."""
+        self._waiting_for.pop(order.name, None)
+
     def come_near(self, price: int, moment: int, time_ns: int) -> None:
         """A trade, before it does anything."""
         for waits in self._waiting_for.values():
@@ -287,6 +291,7 @@ class ExplainedWithBook(SlowExplanations, ReferenceWithBook):
         return {"queue_ahead": self.quantity(order.ahead), "queue_traded": self.quantity(self._gone.get(order.name, 0))}
 
     def arrive(self, order: ReferenceOrder) -> None:
+        self.leave(order)
         if order.trigger is not None:
             self.begin_to_wait(order)
         super().arrive(order)
@@ -418,6 +423,7 @@ class ExplainedOnTape(SlowExplanations, ReferenceOnTape):
         super()._on_trade(trade)
 
     def arrive(self, order: ReferenceOrder) -> None:
+        self.leave(order)
         self.begin_to_wait(order)
         super().arrive(order)
 
@@ -439,6 +445,7 @@ class ExplainedOnCandles(SlowExplanations, ReferenceOnCandles):
     _is_fired = False
 
     def arrive(self, order: ReferenceOrder) -> None:
+        self.leave(order)
         self.begin_to_wait(order)
         super().arrive(order)
 

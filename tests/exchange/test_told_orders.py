@@ -69,7 +69,7 @@ def test_a_stop_is_told_from_its_trigger(usual: Bench) -> None:
     found = told(usual, "s")
     assert found.steps[0].words.startswith("A trade at 99.4 reached the trigger at 99.5. Sold 1 BTC at 99.")
     assert found.cost_words.startswith(
-        "Against its trigger (delay: from there to the middle when it was reached, 99.5)"
+        "Against its trigger at 99.5 (delay: from there to the middle when it was reached)"
     )
     # 99 instead of 99.5, and 0.396 of fee.
     assert found.cost is not None and found.cost.total == Decimal("0.896")
@@ -93,6 +93,24 @@ WAITS: dict[str, tuple[list[tuple[Any, ...]], list[str]]] = {
             "It was cancelled with 1 of 1 BTC left to fill: User requested.",
             "Trades came to its price 100: the nearest trade while it waited was 100 at 1970-01-01T00:00:00",
             "5 BTC stood in front when it took its place, 2 of these were traded, 1 left, and 2 still stood in front",
+        ],
+    ),
+    "a limit at another price than when the trade was": (
+        [
+            ("order", "o", "buy", "1", "98.0"), ("trade", "sell", "1", "99.0"), ("amend", "o", None, "99.5"),
+            ("trade", "sell", "1", "99.9"), ("cancel", "o"),
+        ],
+        [
+            "It was cancelled with 1 of 1 BTC left to fill: User requested.",
+            "The market never came to its price 99.5: the nearest trade while it waited was 99.9, 0.4 away",
+        ],
+    ),
+    "a limit in a long queue, still open": (
+        [("book", "100.0x1000"), ("order", "o", "buy", "1", "100.0"), ("trade", "sell", "9", "100.0")],
+        [
+            "It is open, with 1 of 1 BTC left to fill.",
+            "Trades came to its price 100: the nearest trade so far was 100 at",
+            "1000 BTC stood in front when it took its place, 9 of these were traded, 0 left, and 991 stand",
         ],
     ),
     "a stop that nothing reached, still open": (
@@ -182,5 +200,5 @@ def test_events_of_before_there_was_such_a_thing_tell_less(usual: Bench) -> None
     record: Any = register.by_client_id("o")
     assert told_order(record, [], old, []).why_not == (
         "It was cancelled with 1 of 1 BTC left to fill: User requested.",
-        "How near the market came is not known: that is told while the session runs, and kept when an order is over.",
+        "How near the market came is not known: it is told of a session that runs, and of orders whose end says it.",
     )

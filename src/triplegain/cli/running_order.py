@@ -24,8 +24,13 @@ def standing_of(session: str, order_id: str) -> OrderStanding | None:
         return None
     if found is None:
         return None
-    nearest_at = found.pop("nearest_at")
-    amounts = {name: None if value is None else Decimal(value) for name, value in found.items()}
+    # A session of another version may say less, or more.
+    nearest_at = found.pop("nearest_at", None)
+    amounts = {
+        name: None if found.get(name) is None else Decimal(found[name])
+        for name in OrderStanding.__struct_fields__
+        if name != "nearest_at_ns"
+    }
     return OrderStanding(
         **amounts, nearest_at_ns=None if nearest_at is None else from_datetime(datetime.fromisoformat(nearest_at))
     )

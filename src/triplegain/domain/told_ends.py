@@ -25,7 +25,8 @@ from triplegain.domain.told_fills import BookLadder, price_words
 from triplegain.domain.views import OrderStanding
 
 #: Of sessions of before it was kept, and of orders that nobody runs any more.
-_UNKNOWN = "How near the market came is not known: that is told while the session runs, and kept when an order is over."
+_SO_FAR = "so far"
+_UNKNOWN = "How near the market came is not known: it is told of a session that runs, and of orders whose end says it."
 #: What to do about a refusal.
 _ADVICE: Mapping[str, str] = {
     Code.INSUFFICIENT_FUNDS: "Ask for less, or cancel what holds the funds (`orders`).",
@@ -85,7 +86,7 @@ def _sentences(
             yield "It is on its way to the exchange." if starts is None else f"It waits for its time: {iso(starts)}."
         case OrderStatus.OPEN | OrderStatus.PARTIALLY_FILLED:
             yield f"It is open, with {_left(record)} left to fill."
-            yield from _waits(record, events, points, _of_standing(standing), "so far")
+            yield from _waits(record, events, points, _of_standing(standing), _SO_FAR)
         case OrderStatus.CANCELLED | OrderStatus.EXPIRED:
             done = "expired" if status is OrderStatus.EXPIRED else "was cancelled"
             yield f"It {done} with {_left(record)} left to fill: {record.reason or 'no reason is stored'}."
@@ -107,7 +108,12 @@ def _of_standing(standing: OrderStanding | None) -> Mapping[str, Any]:
     if standing is None:
         return {}
     at = None if standing.nearest is None else {"price": text(standing.nearest), "time_ns": standing.nearest_at_ns}
-    return {"nearest": at} | ({} if standing.ahead is None else {"queue_ahead": text(standing.ahead)})
+    seen: dict[str, Any] = {"nearest": at}
+    if standing.ahead is not None:
+        seen["queue_ahead"] = text(standing.ahead)
+    if standing.traded is not None:
+        seen["queue_traded"] = text(standing.traded)
+    return seen
 
 
 def _waits(
@@ -137,27 +143,33 @@ def _waits(
         yield f"Its trigger at {at} was reached by a trade at {trade}, {iso(each.time_ns)}."
     if price is None or not terms.limited:
         return
+    if record.filled_quantity and (nearest is None or not _is_reached(side, nearest, price)):
+        yield f"No trade came to its price {price_words(price)} {when}: what it has is from the book."
+        return
     if nearest is None:
         none = f"The market never came to its price {price_words(price)}: there was no trade {when}."
         yield none if "nearest" in seen else _UNKNOWN
         return
-    traded = Decimal(nearest["price"])
-    reached = traded <= price if side is Side.BUY else traded >= price
-    if not reached:
+    if not _is_reached(side, nearest, price):
         yield f"The market never came to its price {price_words(price)}: {_came(nearest, price, when)}."
         return
-    yield f"Trades came to its price {price_words(price)}: {_came(nearest, price, when)}."
-    yield from _queue(record, points, seen)
+    yield f"Trades came to its price {price_words(price)}: {_came(nearest, price, when, 'beyond')}."
+    yield from _queue(record, points, seen, when)
 
 
-def _came(nearest: Mapping[str, Any], price: Decimal | None, when: str) -> str:
+def _is_reached(side: Side, nearest: Mapping[str, Any], limit: Decimal) -> bool:
     traded = Decimal(nearest["price"])
-    away = "" if price is None else f", {text(abs(EXACT.subtract(traded, price)))} away"
+    return traded <= limit if side is Side.BUY else traded >= limit
+
+
+def _came(nearest: Mapping[str, Any], price: Decimal | None, when: str, where: str = "away") -> str:
+    traded = Decimal(nearest["price"])
+    away = "" if price is None else f", {text(abs(EXACT.subtract(traded, price)))} {where}"
     at = "" if nearest.get("time_ns") is None else f" at {iso(nearest['time_ns'])}"
     return f"the nearest trade {when} was {price_words(traded)}{away if traded != price else ''}{at}"
 
 
-def _queue(record: OrderRecord, points: Sequence[QueuePoint], seen: Mapping[str, Any]) -> Iterator[str]:
+def _queue(record: OrderRecord, points: Sequence[QueuePoint], seen: Mapping[str, Any], when: str) -> Iterator[str]:
     """What stood in front, and where it went."""
     base = record.request.symbol.partition("/")[0]
     places = [each for each in points if each.why in (QueueChange.ARRIVAL, QueueChange.AMENDED, QueueChange.REFILL)]
@@ -173,7 +185,7 @@ def _queue(record: OrderRecord, points: Sequence[QueuePoint], seen: Mapping[str,
     gone = EXACT.subtract(EXACT.subtract(arrived, traded), end)
     told = f"{text(arrived)} {base} stood in front when it took its place, {text(traded)} of these were traded"
     told += f", {text(gone)} left" if gone >= 0 else f", {text(abs(gone))} more were told of late"
-    yield f"{told}, and {text(end)} still stood in front at the end."
+    yield f"{told}, and {text(end)} {'stand in front now' if when == _SO_FAR else 'still stood in front at the end'}."
 
 
 def _there(record: OrderRecord, seen: Mapping[str, Any]) -> Iterator[str]:
@@ -193,6 +205,6 @@ def _there(record: OrderRecord, seen: Mapping[str, Any]) -> Iterator[str]:
         if limit is None or not record.request.terms.limited or (level.price <= limit if buys else level.price >= limit)
     ]
     could = exact_sum(level.available for level in within)
-    reach = "" if limit is None else f" within {price_words(limit)}"
+    reach = "" if limit is None or not record.request.terms.limited else f" within {price_words(limit)}"
     more = " on the ten best prices" if len(within) == len(side) == 10 else ""
     yield f"{text(could)} {base} could be {'bought' if buys else 'sold'}{reach}{more} of the book as it was then."

@@ -197,7 +197,9 @@ def _why(fill: OrderFilled, cause: Mapping[str, Any], base: str) -> str:
         case "quote_through":
             shown = f"{cause['quantity']} {base} {there} at {_at(cause['price'])}"
             return f"The book came to show {shown}, at or through its price: it fills at its own."
-        case "tape" | "tape_stop":
+        case "tape_stop":
+            return "No book is known here: it pays the worse of its trigger and that trade, and slippage beside it."
+        case "tape":
             return f"No book is known here: {_small(traded)} was the next on the tape, and slippage is paid beside it."
         case "tape_through":
             return f"No book is known here: {_small(traded)} went through its price, and it fills at its own."

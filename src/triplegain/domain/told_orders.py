@@ -70,6 +70,9 @@ def _headline(record: OrderRecord, fills: Sequence[OrderFilled]) -> str:
     request = record.request_now
     base, _, quote = request.symbol.partition("/")
     wanted = f"{request.side.value} {text(record.quantity)} {base} {request.terms.words}"
+    asked, now = request.terms.price, record.price_now
+    if now is not None and asked is not None and now != asked and not request.terms.waits:
+        wanted += f", now at {price_words(now)}"
     told = f"{wanted}, sent {iso(record.submitted_at_ns)}: {record.status.value.replace('_', ' ')}"
     if not fills:
         return told + "."
@@ -84,7 +87,7 @@ def _cost_words(record: OrderRecord, fills: Sequence[OrderFilled], cost: CostPar
     quote, notional = record.request.symbol.partition("/")[2], record.filled_notional
     points = "" if not notional else f" ({divide(cost.total * 10_000, notional):,.2f} bp of what it traded)"
     if record.request.terms.waits:
-        beside = f"its trigger (delay: from there to the middle when it was reached{_fired(fills)})"
+        beside = f"its trigger{_fired(fills)} (delay: from there to the middle when it was reached)"
     else:
         beside = "the middle when it was decided"
     parts = ", ".join(f"{name} {_brief(getattr(cost, name))}" for name in CostParts.__struct_fields__)
@@ -99,4 +102,4 @@ def _brief(value: Decimal) -> str:
 
 def _fired(fills: Sequence[OrderFilled]) -> str:
     trigger = next((fill.explanation["cause"].get("trigger") for fill in fills), None)
-    return "" if trigger is None else f", {price_words(trigger)}"
+    return "" if trigger is None else f" at {price_words(trigger)}"

@@ -286,14 +286,16 @@ class AgentsView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class OrderStanding(msgspec.Struct, frozen=True, kw_only=True):
-    """How an open order stands at the exchange: prices in the quote currency, `displayed` and `ahead` in base; null
-    where it has no such thing now, or nobody knows it. `nearest`: the trade that came nearest while it waited."""
+    """How an open order stands at the exchange: prices in the quote currency, `displayed`, `ahead` and `traded` (of
+    those in front, since it came) in base; null where it has no such thing now, or nobody knows it. `nearest`: the
+    trade that came nearest while it waited."""
 
     trigger: Decimal | None
     limit: Decimal | None
     peak: Decimal | None
     displayed: Decimal | None
     ahead: Decimal | None = None
+    traded: Decimal | None = None
     nearest: Decimal | None = None
     nearest_at_ns: int | None = None
 

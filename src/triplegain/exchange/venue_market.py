@@ -281,7 +281,7 @@ class VenueMarket:
         """An accepted order starts to work: trigger orders wait, takers take, limits rest what is left."""
         order.stands_ns = Moment(self._engine.now_ns)
         # The queue of a place that it had before is no longer in front of it.
-        order.ahead = order.ahead_before = 0
+        order.ahead = order.ahead_before = order.waits_since = 0
         cause = {"event": "arrival", "time_ns": order.arrived_ns}
         role = order.role
         match role:
@@ -416,6 +416,7 @@ class VenueMarket:
         return msgspec.structs.replace(
             standing,
             ahead=self.instrument.quantity(order.ahead) if knows else None,
+            traded=self.instrument.quantity(order.queue_traded) if knows else None,
             nearest=None if nearest is None else self.instrument.price(nearest[0]),
             nearest_at_ns=None if nearest is None else nearest[1],
         )
