@@ -300,3 +300,19 @@ def test_a_home_that_takes_nothing_is_gone_on_without(
     if prepare is _full:
         assert list(open_replay(captures / _BOOK, folder).events()) == told and folder.used()[0] == 1
         assert DecodedFile(_files(folder)[0]).facts.files == ("orderbook-v2.json",)
+
+
+def test_what_is_wrong_behind_the_period_that_captures_share_concerns_nobody(
+    tmp_path: Path, folder: DecodedFolder
+) -> None:
+    captures = tmp_path / "captures"
+    captures.mkdir()
+    for name, rows in (("BTC_USDT-1m.json", 3_000), ("XRP_USDT-1m.json", 50)):
+        candles = [[1_600_000_020_000 + 60_000 * row, 10, 11, 9, 10, 5] for row in range(rows)]
+        if rows == 3_000:
+            # Low above high.
+            candles[2_900][3] = 12
+        (captures / name).write_text(json.dumps(candles))
+    plain = list(open_replay(captures).events())
+    assert list(open_replay(captures, folder).events()) == plain and len(plain) == 100
+    assert folder.used()[0] == 1

@@ -53,6 +53,11 @@ class DecodedCapture:
         return self._found.facts if self._found is not None else _facts_of(self._decoder)
 
     @property
+    def is_kept(self) -> bool:
+        """Its events lie in the folder."""
+        return self._found is not None
+
+    @property
     def paths(self) -> tuple[Path, ...]:
         return tuple(self._files[name] for name in self._facts.files)
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import zlib
+from collections import deque
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial, reduce
-from itertools import takewhile, zip_longest
+from itertools import islice, takewhile, zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -47,13 +49,26 @@ from triplegain.market.feed import CaptureError
 from triplegain.market.feed_marks import FeedMark, FeedMarks, unmarked
 from triplegain.market.lanes import LaneMarks, merged
 
+#: Events behind the period that several captures share, which are decoded so that one of them can be kept: a second.
+_BEHIND_MAX = 65_536
+
 
 def _lane(capture: Capture, span_ns: tuple[int, int], marks: LaneMarks) -> Iterator[MarketEvent]:
     """What `within` says of a capture, or its rest: places are wanted from the start of the period on."""
     if marks.start is not None:
         return takewhile(lambda event: event.exchange_time_ns <= span_ns[1], capture.events(marks))
     marks.due_ns = max(marks.due_ns, span_ns[0])
-    return within(capture.events(marks), span_ns)
+    return _whole_lane(capture, span_ns, marks)
+
+
+def _whole_lane(capture: Capture, span_ns: tuple[int, int], marks: LaneMarks) -> Iterator[MarketEvent]:
+    events = capture.events(marks)
+    yield from within(events, span_ns)
+    if isinstance(capture, DecodedCapture) and not capture.is_kept:
+        # Only a whole capture is kept, and the others end a little earlier. What is wrong behind their end concerns
+        # nobody, and much more than that is not waited for.
+        with suppress(CaptureError):
+            deque(islice(events, _BEHIND_MAX), maxlen=0)
 
 
 def within(events: Iterator[MarketEvent], span_ns: tuple[int, int]) -> Iterator[MarketEvent]:
