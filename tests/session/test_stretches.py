@@ -198,7 +198,8 @@ def test_a_candle_of_one_pair_that_is_over_before_the_others_is_decided_by_in_it
 @pytest.mark.parametrize("traders", [(False,), (True, False)])
 def test_the_same_on_a_recorded_market(captures: Path, traders: tuple[bool, ...]) -> None:
     feed = open_replay(captures / "binance_spot_l2_trades_btcusdt_2024-08")
-    _check(feed, list(feed.events()), traders, 1, 0.9)
+    # In its second half a watched price is reached nearly all the time: every other message is looked at.
+    _check(feed, list(feed.events()), traders, 1, 0.7)
 
 
 async def _nothing(runner: SessionRunner, events: Iterator[MarketEvent]) -> None:
