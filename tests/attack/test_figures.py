@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from tests.app.paper_process import RESTLESS_RISK, PaperHome
+from tests.app.stored_record import ask, database_of
 
 pytestmark = pytest.mark.slow
 
@@ -60,3 +61,20 @@ def test_a_session_that_was_halted_says_so_first_and_keeps_what_it_was_opened_wi
     said = again.stdout + again.stderr
     assert "keeps its configuration; --apply-config would change:" in said and "baseline_ema.fast" in said
     assert report(home, "halts")["traded"] == told["traded"]
+
+
+def test_no_more_is_analysed_than_is_decided_on(home: PaperHome, tmp_path: Path) -> None:
+    """An analysis is made for whoever reads it."""
+    quarter_ms = 900_000
+    start = 1_700_001_000_000 // quarter_ms * quarter_ms
+    rows = [f"{start + n * quarter_ms},100.0,101.0,99.0,{100 + n % 7 / 10:.1f},1.5" for n in range(100)]
+    candles = tmp_path / "files" / "BTC_USDT-15m.csv"
+    candles.parent.mkdir()
+    candles.write_text("\n".join(["timestamp,open,high,low,close,volume", *rows, ""]))
+    home.paper("--feed", f"replay:{candles.parent}", "--llm", "none", "--session", "quarters")
+    with database_of(home) as url:
+        query = "SELECT (SELECT count(*) FROM paper_analyses WHERE session_id = 'quarters') AS analyses"
+        (found,) = ask(
+            url, f"{query}, (SELECT count(*) FROM paper_decisions WHERE session_id = 'quarters') AS decisions"
+        )
+    assert found["analyses"] <= found["decisions"], dict(found)

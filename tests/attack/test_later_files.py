@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 from tests.app.paper_process import PaperHome
-from tests.app.stored_record import ask, database_of
 from tests.attack.later import later
 
 from triplegain.storage.embedded import EmbeddedCluster
@@ -152,18 +151,3 @@ def test_one_file_without_a_pair_in_its_name_does_not_decide_over_a_folder(share
     _file(tmp_path / "files", "BTC_USDT-1m.csv", table())
     stored = shared.run("data", "import", _file(tmp_path / "files", "notes.csv", table()), "--json")
     assert stored.code == 0, stored
-
-
-@later("an analysis is made for whoever reads it")
-def test_no_more_is_analysed_than_is_decided_on(shared: PaperHome, tmp_path: Path) -> None:
-    quarter_ms = 900_000
-    start = 1_700_001_000_000 // quarter_ms * quarter_ms
-    rows = [f"{start + n * quarter_ms},100.0,101.0,99.0,{100 + n % 7 / 10:.1f},1.5" for n in range(100)]
-    folder = _file(tmp_path / "files", "BTC_USDT-15m.csv", table(rows))
-    shared.paper("--feed", f"replay:{folder}", "--llm", "none", "--session", "quarters")
-    with database_of(shared) as url:
-        query = "SELECT (SELECT count(*) FROM paper_analyses WHERE session_id = 'quarters') AS analyses"
-        (found,) = ask(
-            url, f"{query}, (SELECT count(*) FROM paper_decisions WHERE session_id = 'quarters') AS decisions"
-        )
-    assert found["analyses"] <= found["decisions"], dict(found)
