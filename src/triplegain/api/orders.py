@@ -21,7 +21,7 @@ from triplegain.domain.refusals import Code, RefusedError
 from triplegain.domain.values import NAME
 from triplegain.domain.views import OrderStandings
 from triplegain.storage.told_order import find_order as stored_order
-from triplegain.storage.told_order import read_told_order
+from triplegain.storage.told_order import order_named, read_told_order
 
 OrderName = Annotated[str, Path(pattern=NAME, description="client order id or order id")]
 _FILLS_MAX = 1000
@@ -122,11 +122,9 @@ async def cancel_all_orders(visit: Visit, body: Nothing | None = None) -> Cancel
 
 
 async def find_order(visit: Visit, name: str) -> OrderRecord:
-    """By the client's id, else by the exchange's."""
+    """Raises RefusedError where no order has that id."""
     session = visit.moment().session_id
-    record = await visit.reader.order(session, client_order_id=name)
-    if record is None:
-        record = await visit.reader.order(session, order_id=name)
+    record = await order_named(visit.reader, session, name)
     if record is None:
         raise RefusedError(Code.UNKNOWN_ORDER, f"session {session} has no order {name}: `order list --all` shows them")
     return record

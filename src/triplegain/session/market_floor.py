@@ -233,11 +233,8 @@ class MarketFloor:
         for session in hearing:
             self._do(session, session.before, event, time_ns)
         is_believed = self._take(event, time_ns, told)
-        self.heard = self._hearers(hearing, any(self._closed.values()) or not is_believed or _is_for_all(event))
-        self._stirred.clear()
-        for session in self.heard:
-            self._do(session, session.follow, event, time_ns, is_believed)
-        self._enter_heard()
+        is_for_all = any(self._closed.values()) or not is_believed or _is_for_all(event)
+        self._follow(self._hearers(hearing, is_for_all), event, is_believed)
         return next(iter(self._closed.values()), ())
 
     def on_stretch(self, events: Iterator[MarketEvent], most: int, until_ns: int) -> tuple[int, MarketEvent | None]:
@@ -263,21 +260,22 @@ class MarketFloor:
             before_ns = self.now_ns
             if time_ns > self.now_ns:
                 self.now_ns = time_ns
-            taken, is_trade = taken + 1, isinstance(event, PublicTrade)
+            taken += 1
+            trade = event if isinstance(event, PublicTrade) else None
             is_believed = market.on_event(event, self.now_ns)
             if is_believed:
                 heard_ns = max(heard_ns, time_ns)
-                for _, _, view in self._views if is_trade else ():
+                for _, _, view in self._views if trade else ():
                     if closed := view.on_event(event):
                         self._closed[id(view)] = closed
             reached = any(each.has_reached(event.symbol) for each in aiming[event.symbol])
-            decides = isinstance(event, PublicTrade) and any(each.decides_by(event) for each in sessions)
+            decides = trade is not None and any(each.decides_by(trade) for each in sessions)
             if self._stirred or self._closed or reached or decides or not is_believed:
                 self._stand_at(before_ns, heard_ns, sessions)
-                self._follow_all(event, is_believed)
+                self._follow(list(self._sessions), event, is_believed)
                 return taken, None
-            for each in sessions if is_trade else ():
-                self._do(each, each.on_tape, event)
+            for each in sessions if trade else ():
+                self._do(each, each.on_tape, trade)
         self._stand_at(self.now_ns, heard_ns, sessions)
         return taken, None
 
@@ -292,9 +290,10 @@ class MarketFloor:
         for each in sessions:
             each.be_at(time_ns)
 
-    def _follow_all(self, event: MarketEvent, is_believed: bool) -> None:
+    def _follow(self, heard: list[OnFloor], event: MarketEvent, is_believed: bool) -> None:
+        """What follows from a message that the markets have taken, for those that hear of it."""
+        self.heard = heard
         self._stirred.clear()
-        self.heard = list(self._sessions)
         for session in self.heard:
             self._do(session, session.follow, event, self.now_ns, is_believed)
         self._enter_heard()

@@ -217,7 +217,7 @@ class TradingSession(SessionComponents):
         trader = self.trader
         if self._is_tense or (trader is not None and trader.due_ns == NEVER):
             return 0
-        return min(self.wakes_ns, self.wakes_ns if trader is None else trader.due_ns)
+        return self.wakes_ns if trader is None else min(self.wakes_ns, trader.due_ns)
 
     @property
     def aims_at(self) -> Collection[str]:

@@ -12,10 +12,15 @@ _FILLS_MAX = 10_000
 _KINDS = ("scheduled", "rejected", "cancelled", "triggered")
 
 
+async def order_named(reader: SessionReader, session_id: str, name: str) -> OrderRecord | None:
+    """By the client's id, else by the exchange's; None where none has it."""
+    found = await reader.order(session_id, client_order_id=name)
+    return found or await reader.order(session_id, order_id=name)
+
+
 async def find_order(reader: SessionReader, session_id: str, name: str) -> OrderRecord | None:
     """By client order id, order id or fill id, in this order; None where none has it."""
-    found = await reader.order(session_id, client_order_id=name) or await reader.order(session_id, order_id=name)
-    if found is not None:
+    if (found := await order_named(reader, session_id, name)) is not None:
         return found
     for fill in await reader.fills(session_id, fill_id=name, limit=1):
         return await reader.order(session_id, client_order_id=fill.client_order_id)
