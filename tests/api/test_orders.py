@@ -302,6 +302,10 @@ async def test_an_order_is_explained_by_each_of_its_ids(bench: Bench) -> None:
             for name in (shown["order_id"], shown["fills"][0]["fill_id"])
         ]
         unknown = await viewer.get("/paper/orders/nobody/explanation")
+        nothing_more = (await viewer.get("/paper/orders/c-1/explanation?limit=1&after=1")).json()
+        for wrong in ("limit=0", "limit=1001", "after=-1", f"after={2**63}", "before=1", "after=x", "limit=1&limit=x"):
+            assert (await viewer.get(f"/paper/orders/c-1/explanation?{wrong}")).status_code == 422, wrong
+    assert (nothing_more["steps"], nothing_more["fills"], nothing_more["next"]) == ([], 1, None)
     assert others == [found, found]
     assert (found["client_order_id"], found["status"], found["why_not"]) == ("c-1", "filled", [])
     [step] = found["steps"]

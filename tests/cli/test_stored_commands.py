@@ -203,3 +203,5 @@ def test_orders_and_fills_are_listed_and_told(tg: Tg, stored: Stored) -> None:
     assert "It is open, with 0.1 of 0.1 BTC left to fill." in waits
     unknown = tg("explain", "nobody")
     assert unknown.code == 8 and "`fills` list them" in unknown.err
+    [row] = json.loads(tg("orders", "--json").out)["orders"]
+    assert (row["client_order_id"], row["side"], row["order_type"], row["price"]) == ("c-2", "buy", "limit", "1000")

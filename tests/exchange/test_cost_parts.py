@@ -18,6 +18,7 @@ from triplegain.domain.exchange_events import OrderFilled
 from triplegain.domain.market import MarketDepth
 from triplegain.domain.orders import FeePreference, OrderOptions, StopLoss
 from triplegain.domain.terms import MarketByCost
+from triplegain.domain.told_fills import told_steps, totals_of
 
 IN_COINS = OrderOptions(fee_preference=FeePreference.BASE)
 
@@ -85,14 +86,19 @@ def test_the_parts_are_what_the_wallet_has_moved_by(case: str, depth: MarketDept
     assert cost_of(b) == -dollars - (coins + taken) * Decimal(trigger or middle) + valued
 
 
-def test_of_a_position_the_fee_for_opening_it_stands_beside_them() -> None:
+def test_of_a_position_the_fee_for_opening_it_is_one_of_them() -> None:
     """Sold short at a middle of 99.95 and bought back at one of 99.05, 1 coin: 0.9 less than the wallet has gained."""
     b = MarginBench({"USDT": "1000"}, USUAL, instrument=btc(USUAL_FEES))
     b.market_at("99.9", "100.0")
     b.open("short", "sell", "1", 2)
     b.market_at("99.0", "99.1")
     b.open("back", "buy", "1", 2)
-    [opened, _] = [event for event in b.drain() if isinstance(event, OrderFilled)]
-    beside = Decimal(opened.explanation["margin"]["opening_fee"])
-    assert beside > 0
-    assert cost_of(b) == Decimal("0.9") - moved(b, "USDT", "1000") - beside
+    fills = [event for event in b.drain() if isinstance(event, OrderFilled)]
+    opening = Decimal(fills[0].explanation["margin"]["opening_fee"])
+    assert opening > 0 and [Decimal(each.explanation["shortfall"]["fee"]) for each in fills] == [
+        fills[0].fee + opening, fills[1].fee,
+    ]  # fmt: skip
+    cost = totals_of(fills).cost
+    assert cost is not None and cost.total == Decimal("0.9") - moved(b, "USDT", "1000")
+    assert f"Opening the position on margin is {opening} USDT beside it." in told_steps(fills)[0].words
+    assert "on margin" not in told_steps(fills)[1].words

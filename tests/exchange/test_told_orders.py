@@ -6,16 +6,28 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
+import msgspec
 import pytest
 from tests.exchange.conftest import NO_DELAY, Bench
 
 from triplegain.domain.exchange_events import ExchangeEvent, OrderCancelled, OrderFilled, OrderRejected
 from triplegain.domain.market import FeedState, FeedStatus, MarketDepth
-from triplegain.domain.orders import Limit, OrderStatus, TimeInForce
-from triplegain.domain.terms import StopLoss, TakeProfit
-from triplegain.domain.told_fills import CostParts
-from triplegain.domain.told_orders import ToldOrder, told_order
+from triplegain.domain.orders import Limit, OrderRequest, OrderStatus, Side, TimeInForce
+from triplegain.domain.price import Offset, Sign
+from triplegain.domain.records import OrderRecord
+from triplegain.domain.terms import MarketByCost, StopLoss, TakeProfit
+from triplegain.domain.told_fills import CostParts, totals_of
+from triplegain.domain.told_orders import FillPage, ToldOrder, told_order
 from triplegain.execution.order_register import OrderRegister
+
+REQUEST = OrderRequest("o", "BTC/USDT", Side.BUY, Decimal(1), Limit(Decimal("99")))
+RECORD = OrderRecord(
+    1, "O1", REQUEST, OrderStatus.FILLED, 1, 2, Decimal(1), Decimal("99"), Decimal(1), Decimal("99"), Decimal("0.4")
+)
+FILL = OrderFilled(
+    1, 2, 2, 1, "o", "BTC/USDT", 1, "T1", Side.BUY, Decimal("99"), Decimal(1), Decimal("99"), Decimal("0.4"), "USDT",
+    False, Decimal(1), OrderStatus.FILLED, {"model": "book"},
+)  # fmt: skip
 
 
 def told(b: Bench, name: str) -> ToldOrder:
@@ -31,7 +43,8 @@ def told(b: Bench, name: str) -> ToldOrder:
     points = [each for each in b.exchange.paths.drain() if each.order_number == record.order_number]
     order = b.exchange.orders.get(name)
     standing = None if order is None else b.market.order_standing(order)
-    return told_order(record, fills, [each for each in own if each not in fills], points, standing)
+    page = FillPage(fills, totals_of(fills))
+    return told_order(record, page, [each for each in own if each not in fills], points, standing)
 
 
 def test_a_walk_through_two_prices(usual: Bench) -> None:
@@ -75,6 +88,33 @@ def test_a_stop_is_told_from_its_trigger(usual: Bench) -> None:
     assert found.cost is not None and found.cost.total == Decimal("0.896")
 
 
+def test_the_parts_of_a_stop_of_before_are_told_as_what_they_are() -> None:
+    """Sold 1 at 99 with a trigger at 99.5, when the middle at the decision was 100.05: by that 1.05 worse, as parts
+    were before they were of the trigger; by neither where they are 1."""
+    quotes, cause = ["100", "100.1"], {"event": "stop", "price": "99.4", "trigger": "99.5"}
+    said = {"0.5": "its trigger at 99.5", "1.05": "the middle when it was decided", "1": "its trigger at 99.5"}
+    for worse, beside in said.items():
+        parts = {"delay": worse, "spread": "0", "impact": "0", "fee": "0.4"}
+        explanation = {"model": "book", "cause": cause, "quote_at_decision": quotes, "shortfall": parts}
+        request = msgspec.structs.replace(REQUEST, terms=StopLoss(Decimal("99.5")), side=Side.SELL)
+        fill = msgspec.structs.replace(FILL, side=Side.SELL, explanation=explanation)
+        record = msgspec.structs.replace(RECORD, request=request)
+        words = told_order(record, FillPage([fill], totals_of([fill])), [], []).cost_words
+        assert words.startswith(f"Against {beside}"), words
+
+
+def test_an_order_by_cost_and_one_by_distance_are_told_by_what_was_asked(usual: Bench) -> None:
+    usual.order("c", "buy", "0", MarketByCost(Decimal("150.15")))
+    # 1 at 100.1, and with 50.05 at 100.2 0.4995009 of a coin.
+    assert " buy BTC for 150.15 USDT at market" in f" {told(usual, 'c').headline}"
+    assert "filled 1.4995" in told(usual, "c").headline
+    usual.trade("sell", "0.1", "100.0")
+    usual.order("r", "buy", "1", Limit(Offset(Sign.MINUS, Decimal("2"))))
+    assert told(usual, "r").headline.startswith("buy 1 BTC limit -2, at 98, sent ")
+    usual.amend("r", price="97")
+    assert told(usual, "r").headline.startswith("buy 1 BTC limit -2, at 97, sent ")
+
+
 #: What is done at 100.0 / 100.1, as calls of the bench, and what is said then.
 WAITS: dict[str, tuple[list[tuple[Any, ...]], list[str]]] = {
     "a limit that no price came to": (
@@ -111,6 +151,18 @@ WAITS: dict[str, tuple[list[tuple[Any, ...]], list[str]]] = {
             "It is open, with 1 of 1 BTC left to fill.",
             "Trades came to its price 100: the nearest trade so far was 100 at",
             "1000 BTC stood in front when it took its place, 9 of these were traded, 0 left, and 991 stand",
+        ],
+    ),
+    "a limit that a trade went through, in part": (
+        [
+            ("order", "o", "buy", "1", "100.0"), ("trade", "sell", "1", "100.0"), ("trade", "sell", "0.25", "99.9"),
+            ("cancel", "o"),
+        ],
+        [
+            "It was cancelled with 0.75 of 1 BTC left to fill: User requested.",
+            "Trades came to its price 100: the nearest trade while it waited was 99.9, 0.1 beyond",
+            "5 BTC stood in front when it took its place, 1 of these were traded, 4 left or were traded as a trade "
+            "went through the price, and 0 still stood in front at the end.",
         ],
     ),
     "a stop that nothing reached, still open": (
@@ -198,7 +250,7 @@ def test_events_of_before_there_was_such_a_thing_tell_less(usual: Bench) -> None
     for event in usual.drain():
         register.apply(event)
     record: Any = register.by_client_id("o")
-    assert told_order(record, [], old, []).why_not == (
+    assert told_order(record, FillPage([], totals_of([])), old, []).why_not == (
         "It was cancelled with 1 of 1 BTC left to fill: User requested.",
         "How near the market came is not known: it is told of a session that runs, and of orders whose end says it.",
     )

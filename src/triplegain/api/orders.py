@@ -9,7 +9,7 @@ from fastapi import Header, Path, Query, Response
 
 from triplegain.api.addressee import PREFIX
 from triplegain.api.brakes import brake
-from triplegain.api.requests import Amendment, Nothing, OrderPage, Trade
+from triplegain.api.requests import Amendment, Nothing, OrderPage, Page, Trade
 from triplegain.api.resources import Cancelled, Order, OrderExplanation, OrderPages, order
 from triplegain.api.visit import CurrentVisit, Visit
 from triplegain.api.wire import Name
@@ -20,11 +20,9 @@ from triplegain.domain.records import OrderRecord
 from triplegain.domain.refusals import Code, RefusedError
 from triplegain.domain.values import NAME
 from triplegain.domain.views import OrderStandings
-from triplegain.storage.told_order import find_order as stored_order
-from triplegain.storage.told_order import order_named, read_told_order
+from triplegain.storage.told_order import FILLS_MAX, order_named, order_or_fill_named, read_told_order
 
 OrderName = Annotated[str, Path(pattern=NAME, description="client order id or order id")]
-_FILLS_MAX = 1000
 #: An order that ended so was not placed unless it has fills; the code where its row has none.
 _REFUSED = {OrderStatus.REJECTED: Code.REFUSED, OrderStatus.ERROR: Code.COMMIT_REFUSED}
 
@@ -38,21 +36,24 @@ async def list_orders(visit: CurrentVisit, query: Annotated[OrderPage, Query()])
 
 
 async def show_order(visit: CurrentVisit, name: OrderName) -> Order:
-    """With its fills and the explanation of each; one that is open with how it stands at the exchange now."""
+    """With its first thousand fills and the explanation of each; one that is open with how it stands at the exchange
+    now."""
     now = visit.moment()
     record = await find_order(visit, name)
-    fills = await visit.reader.fills(now.session_id, order_number=record.order_number, limit=_FILLS_MAX)
+    fills = await visit.reader.fills(now.session_id, order_number=record.order_number, limit=FILLS_MAX)
     return order(record, now.mode, fills, visit.control.see(OrderStandings).orders.get(record.request.client_order_id))
 
 
-async def explain_order(visit: CurrentVisit, name: OrderName) -> OrderExplanation:
-    """Why it filled at its prices, or why it did not. A fill id names its order, too."""
+async def explain_order(visit: CurrentVisit, name: OrderName, query: Annotated[Page, Query()]) -> OrderExplanation:
+    """Why it filled at its prices, or why it did not, with `limit` of its fills at most: those `after` that of this
+    number. A fill id names its order, too."""
     now = visit.moment()
-    record = await stored_order(visit.reader, now.session_id, name)
+    record, _ = await order_or_fill_named(visit.reader, now.session_id, name)
     if record is None:
         raise RefusedError(Code.UNKNOWN_ORDER, f"no order or fill is called {name}")
     standing = visit.control.see(OrderStandings).orders.get(record.request.client_order_id)
-    return OrderExplanation.of(await read_told_order(visit.reader, now.session_id, record, standing), mode=now.mode)
+    told = await read_told_order(visit.reader, now.session_id, record, standing, after=query.after, limit=query.limit)
+    return OrderExplanation.of(told, mode=now.mode)
 
 
 async def place_order(

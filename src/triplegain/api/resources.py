@@ -152,8 +152,9 @@ class Order(Resource):
 @tells(told_orders.ToldOrder)
 class OrderExplanation(Resource):
     """Why an order filled at its prices, and why what is left did not. `steps`: its fills, those of one moment
-    together, with the book `before` and what was left of it `after`; `queue`: how the queue in front went; `cost`
-    against the middle at the decision, or the trigger."""
+    together, with the book `before` and what was left of it `after`; `queue`: how the queue in front went; `cost` of
+    all its fills against the middle at the decision, or the trigger. Of many `fills` a page is told, and the next one
+    begins after `next`."""
 
 
 class OrderBatch(Resource):

@@ -46,10 +46,10 @@ _GROUPS = {
 #: Every command and the file of its function, which has the command's last word for a name (`list_` for `list`).
 COMMANDS = {
     "paper": "paper", "flat": "steering", "emergency": "steering", "pause": "steering", "resume": "steering",
-    "report": "report", "explain": "explain", "orders": "fills", "fills": "fills", "optimism": "optimism",
+    "report": "report", "explain": "explain", "orders": "order_lists", "fills": "fills", "optimism": "optimism",
     "decisions": "decisions", "leaderboard": "leaderboard", "record": "record",
     "snapshot": "snapshot", "local-kraken": "local_kraken", "doctor": "doctor",
-    "order place": "orders", "order amend": "orders", "order cancel": "orders", "order list": "orders",
+    "order place": "orders", "order amend": "orders", "order cancel": "orders", "order list": "order_lists",
     "order edit": "order_commands", "order batch": "order_commands", "order cancel-after": "order_commands",
     "position list": "positions", "position close": "positions", "position margin": "positions",
     "risk show": "risk", "risk check": "risk", "risk reset": "risk",

@@ -14,14 +14,15 @@ from triplegain.cli.client import JsonOption, StoredSessionOption, tell
 from triplegain.cli.curve import curve
 from triplegain.cli.database import read_session_of
 from triplegain.cli.running_order import standing_of
-from triplegain.cli.tables import QUIET, RIGHT, WHOLE, amount, moment, price, table_of
+from triplegain.cli.tables import QUIET, RIGHT, WARNING, WHOLE, amount, moment, price, table_of
 from triplegain.domain.orders import Side
 from triplegain.domain.refusals import Code, RefusedError
 from triplegain.domain.told_fills import BookLadder, FillStep, LadderLevel
 from triplegain.domain.told_orders import ToldOrder
+from triplegain.domain.values import INTEGER_MAX
 from triplegain.storage.database import Database
 from triplegain.storage.session_reader import SessionReader
-from triplegain.storage.told_order import find_order, read_told_order
+from triplegain.storage.told_order import FILLS_MAX, before_step, order_or_fill_named, read_told_order
 
 #: Levels a side that a picture shows beside those that were taken.
 _SHOWN = 5
@@ -35,6 +36,10 @@ def explain(
     why_not: Annotated[
         bool, typer.Option("--why-not", help="Only what kept it, or the rest of it, from filling.")
     ] = False,
+    limit: Annotated[int, typer.Option(min=1, max=FILLS_MAX, help="At most so many of its fills.")] = 100,
+    after: Annotated[
+        int | None, typer.Option(min=0, max=INTEGER_MAX, help="Those that follow this one, as `next` says.")
+    ] = None,
     as_json: JsonOption = False,
     session: StoredSessionOption = None,
 ) -> None:
@@ -42,14 +47,17 @@ def explain(
 
     async def read(database: Database, session_id: str) -> ToldOrder:
         reader = SessionReader(database)
-        record = await find_order(reader, session_id, name)
+        record, fill = await order_or_fill_named(reader, session_id, name)
         if record is None:
             raise RefusedError(
                 Code.UNKNOWN_ORDER,
                 f"no order or fill of the session {session_id} is called {name}: `orders --all` and `fills` list them",
             )
         standing = None if record.status.is_final else standing_of(session_id, record.order_id)
-        return await read_told_order(reader, session_id, record, standing)
+        if fill is None:
+            return await read_told_order(reader, session_id, record, standing, after=after, limit=limit)
+        begin = await before_step(reader, session_id, fill)
+        return await read_told_order(reader, session_id, record, standing, after=begin)
 
     tell(as_json, read_session_of(session, read), lambda told: _view(told, name, why_not))
 
@@ -60,6 +68,10 @@ def _view(told: ToldOrder, name: str, why_not: bool) -> RenderableType:
         asked = [step for step in told.steps if name in {fill.fill_id for fill in step.fills}]
         for step in asked or told.steps:
             parts += ["", *_step_view(told, step, name)]
+        if told.next is not None and not asked:
+            shown = sum(len(step.fills) for step in told.steps)
+            more = f"{shown} of its {told.fills} fills; the next: `explain {told.client_order_id} --after {told.next}`"
+            parts += ["", Text(more, style=WARNING)]
         if told.cost_words and not asked:
             parts += ["", Text(told.cost_words)]
     if told.why_not:

@@ -1,4 +1,4 @@
-"""`order`: place, amend, cancel, list."""
+"""`order`: place, amend, cancel."""
 
 from __future__ import annotations
 
@@ -7,12 +7,10 @@ from typing import Annotated, Any
 
 import typer
 
-from triplegain.cli.client import JsonOption, SessionOption, part, running_system, tell, tell_rows
-from triplegain.cli.tables import RIGHT, WHOLE, average, blank, price, worded
+from triplegain.cli.client import JsonOption, SessionOption, part, running_system, tell
 from triplegain.domain.ids import request_id
 from triplegain.domain.orders import FeePreference, OrderKind, Side, TimeInForce
 
-_ACTIVE = ["pending", "open", "partially_filled"]
 _Name = Annotated[str, typer.Argument(metavar="ID", help="Client order id or order id.", show_default=False)]
 
 
@@ -149,31 +147,6 @@ def cancel(
             tell(as_json, api.post("/paper/orders/cancel-batch", {"orders": names}), _all_cancelled)
         else:
             tell(as_json, api.post("/paper/orders/cancel-all"), _cancelled_everywhere)
-
-
-def list_(
-    everything: Annotated[bool, typer.Option("--all", help="Those that are over, too.")] = False,
-    as_json: JsonOption = False,
-    session: SessionOption = None,
-) -> None:
-    """The open orders, newest first."""
-    with running_system(session) as api:
-        found = api.pages("/paper/orders", {} if everything else {"status": _ACTIVE})
-        tell_rows(
-            as_json,
-            api,
-            "orders",
-            found,
-            everything,
-            ("id", "client_order_id"),
-            ("pair", "symbol", WHOLE),
-            ("order", lambda each: f"{each['side']} {each['order_type']}", WHOLE),
-            ("quantity", "quantity", RIGHT),
-            ("price", lambda each: blank(each["price"], price), RIGHT),
-            ("filled", "filled_quantity", RIGHT),
-            ("average", lambda each: blank(each["average_price"], average), RIGHT),
-            ("status", lambda each: worded(each["status"]) + (f": {each['code']}" if each["code"] else "")),
-        )
 
 
 def _cancelled_everywhere(answer: dict[str, Any]) -> str:

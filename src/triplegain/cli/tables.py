@@ -12,6 +12,7 @@ from rich.console import JustifyMethod, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from triplegain.cli.fitting import FittingTable
 from triplegain.domain.clock import to_datetime
 from triplegain.domain.json_form import plain_json
 from triplegain.domain.money import plain, text
@@ -119,8 +120,8 @@ def order_cells(order: OrderRecord) -> tuple[str, ...]:
 
 
 def table_of(rows: Iterable[Any], *columns: Column, title: str | None = None) -> Table:
-    """An open table with a row for each of `rows`."""
-    table = Table(
+    """An open table with a row for each of `rows`; row by row where the terminal is too narrow for it."""
+    table = FittingTable(
         box=box.SIMPLE_HEAD,
         title=title,
         title_justify="left",

@@ -19,6 +19,8 @@ class QueueChange(StrEnum):
     #: Who stood in front was traded with, or left.
     TRADED = "traded"
     CANCELLED = "cancelled"
+    #: A trade went through the price: whoever stood in front was traded with, or had left.
+    PASSED = "passed"
     #: A new snapshot, or first sight of the level, shows so many.
     SHOWN_ANEW = "shown_anew"
     #: Whoever came before the order did was told only now.
@@ -32,7 +34,8 @@ class QueueChange(StrEnum):
 
 class QueuePoint(msgspec.Struct, frozen=True):
     """`ahead` and `traded` in base: what stands in front, None where nobody knows, and what of those in front has been
-    traded since the order first took a place. `point` counts those of the order, `time_ns` is market time."""
+    traded at the price since the order first took a place. `point` counts those of the order, `time_ns` is market
+    time."""
 
     order_number: int
     point: int

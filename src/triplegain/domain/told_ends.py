@@ -85,11 +85,11 @@ def _sentences(
             starts = next((each.starts_at_ns for each in events if isinstance(each, OrderScheduled)), None)
             yield "It is on its way to the exchange." if starts is None else f"It waits for its time: {iso(starts)}."
         case OrderStatus.OPEN | OrderStatus.PARTIALLY_FILLED:
-            yield f"It is open, with {_left(record)} left to fill."
+            yield f"It is open, with {_left(record)}."
             yield from _waits(record, events, points, _of_standing(standing), _SO_FAR)
         case OrderStatus.CANCELLED | OrderStatus.EXPIRED:
             done = "expired" if status is OrderStatus.EXPIRED else "was cancelled"
-            yield f"It {done} with {_left(record)} left to fill: {record.reason or 'no reason is stored'}."
+            yield f"It {done} with {_left(record)}: {record.reason or 'no reason is stored'}."
             if not seen or "nearest" in seen:
                 # Else it ended without having waited.
                 yield from _waits(record, events, points, seen, "while it waited")
@@ -99,8 +99,11 @@ def _sentences(
 
 
 def _left(record: OrderRecord) -> str:
+    base, _, quote = record.request.symbol.partition("/")
+    if (cost := record.request.terms.cost) is not None:
+        return f"{text(EXACT.subtract(cost, record.filled_notional))} of {text(cost)} {quote} left to spend"
     left = EXACT.subtract(record.quantity, record.filled_quantity)
-    return f"{text(left)} of {text(record.quantity)} {record.request.symbol.partition('/')[0]}"
+    return f"{text(left)} of {text(record.quantity)} {base} left to fill"
 
 
 def _of_standing(standing: OrderStanding | None) -> Mapping[str, Any]:
@@ -184,7 +187,12 @@ def _queue(record: OrderRecord, points: Sequence[QueuePoint], seen: Mapping[str,
     traded = EXACT.subtract(max(points[-1].traded, Decimal(seen.get("queue_traded", "0"))), places[-1].traded)
     gone = EXACT.subtract(EXACT.subtract(arrived, traded), end)
     told = f"{text(arrived)} {base} stood in front when it took its place, {text(traded)} of these were traded"
-    told += f", {text(gone)} left" if gone >= 0 else f", {text(abs(gone))} more were told of late"
+    if gone < 0:
+        told += f", {text(abs(gone))} more were told of late"
+    elif any(each.why is QueueChange.PASSED and each.point > places[-1].point for each in points):
+        told += f", {text(gone)} left or were traded as a trade went through the price"
+    else:
+        told += f", {text(gone)} left"
     yield f"{told}, and {text(end)} {'stand in front now' if when == _SO_FAR else 'still stood in front at the end'}."
 
 

@@ -68,6 +68,14 @@ class CostParts(msgspec.Struct, frozen=True):
         return exact_sum((self.delay, self.spread, self.impact, self.fee))
 
 
+class FillTotals(msgspec.Struct, frozen=True):
+    """Of all fills of an order, however many of them are told. `cost` None: there are none, or one has nothing to be
+    compared with."""
+
+    fills: int
+    cost: CostParts | None
+
+
 class ToldFill(msgspec.Struct, frozen=True):
     """One execution. `cost` None: there was no quote to compare with."""
 
@@ -96,17 +104,26 @@ class FillStep(msgspec.Struct, frozen=True):
 
 def told_steps(fills: Iterable[OrderFilled]) -> tuple[FillStep, ...]:
     """Of one order, in the order in which they came."""
-    steps = groupby(fills, lambda fill: (fill.time_ns, fill.maker, fill.explanation["model"]))
-    return tuple(_step(list(found)) for _, found in steps)
+    return tuple(_step(list(found)) for _, found in groupby(fills, step_of))
 
 
-def added(costs: Iterable[CostParts | None]) -> CostParts | None:
-    """None where one of them is not known, or there are none."""
-    known = list(costs)
-    if not known or None in known:
-        return None
-    names = CostParts.__struct_fields__
-    return CostParts(*(exact_sum(getattr(each, name) for each in known) for name in names))
+def totals_of(fills: Sequence[OrderFilled]) -> FillTotals:
+    """Where these are all there are."""
+    known = [cost for fill in fills if (cost := cost_of(fill)) is not None]
+    names = CostParts.__struct_fields__ if known and len(known) == len(fills) else ()
+    parts = [exact_sum(getattr(each, name) for each in known) for name in names]
+    return FillTotals(len(fills), CostParts(*parts) if parts else None)
+
+
+def cost_of(fill: OrderFilled) -> CostParts | None:
+    """None where there was no quote to compare with."""
+    parts = fill.explanation.get("shortfall")
+    return None if parts is None else CostParts(*(Decimal(parts[name]) for name in CostParts.__struct_fields__))
+
+
+def step_of(fill: OrderFilled) -> tuple[int, bool, str]:
+    """Fills of an order that have this in common, and stand beside each other, are one step."""
+    return fill.time_ns, fill.maker, fill.explanation["model"]
 
 
 def _level(price: str, displayed: str, available: str | None = None) -> LadderLevel:
@@ -135,9 +152,7 @@ def _step(fills: Sequence[OrderFilled]) -> FillStep:
 
 
 def _told(fill: OrderFilled) -> ToldFill:
-    parts = fill.explanation.get("shortfall")
-    cost = None if parts is None else CostParts(*(Decimal(parts[name]) for name in CostParts.__struct_fields__))
-    return ToldFill(fill.fill_id, fill.price, fill.quantity, fill.fee, fill.fee_asset, cost)
+    return ToldFill(fill.fill_id, fill.price, fill.quantity, fill.fee, fill.fee_asset, cost_of(fill))
 
 
 # -- words -----------------------------------------------------------------------------------------------------------
@@ -158,6 +173,9 @@ def _words(fills: Sequence[OrderFilled]) -> Iterable[str]:
         rate = divide(Decimal(first.explanation["fee_rate_ppm"]), Decimal(10_000))
         told = " and ".join(f"{text(fee)} {asset}" for asset, fee in fees.items())
         yield f"The fee is {told}: {rate:.4g} % as {'maker' if first.maker else 'taker'}."
+    lent = exact_sum(Decimal(fill.explanation.get("margin", {}).get("opening_fee", 0)) for fill in fills)
+    if lent:
+        yield f"Opening the position on margin is {text(lent)} {first.symbol.partition('/')[2]} beside it."
 
 
 def _what(fills: Sequence[OrderFilled], base: str) -> str:
@@ -193,7 +211,7 @@ def _why(fill: OrderFilled, cause: Mapping[str, Any], base: str) -> str:
                 f"{traded} came to its price: {stood}, {left} were left, and what the trade had beyond these was its."
             )
         case "trade_through":
-            return f"{traded} went through its price, so everybody who stood there was reached: it fills at its own."
+            return f"{traded} went through its price, so nobody stood in front any more: it fills at its own."
         case "quote_through":
             shown = f"{cause['quantity']} {base} {there} at {_at(cause['price'])}"
             return f"The book came to show {shown}, at or through its price: it fills at its own."

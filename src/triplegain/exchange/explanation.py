@@ -76,7 +76,7 @@ def explained(
             "quote_at_decision": _quote(order.quote_at_decision, instrument),
             "quote_at_arrival": _quote(order.quote_at_arrival, instrument),
             "quote_at_fill": _quote(quotes, instrument),
-            "shortfall": _shortfall(order, price, lots, cost_atoms, _in_quote(order, price, fee_atoms)),
+            "shortfall": _shortfall(order, price, lots, cost_atoms, _fees(order, price, fee_atoms, lent)),
             **({} if book is None else {"book": book.told(instrument)}),
             **({} if lent is None else {"margin": _margin(order, lent)}),
             **(at_arrival if model in ("queue", "trade_through", "quote_through") else {}),
@@ -163,19 +163,21 @@ def _quote(quotes: Quotes, instrument: Instrument) -> list[str | None]:
     return [_price(ticks, instrument) for ticks in quotes]
 
 
-def _in_quote(order: WorkingOrder, price: int, fee_atoms: int) -> Decimal:
-    """The fee in the quote currency; one in coins at the price of the fill."""
+def _fees(order: WorkingOrder, price: int, fee_atoms: int, lent: MarginFill | None) -> Decimal:
+    """In the quote currency, one in coins at the price of the fill, with that for opening a position on margin."""
     fee = from_atoms(fee_atoms)
-    return EXACT.multiply(fee, order.instrument.price(price)) if order.pays_fee_in_base else fee
+    if order.pays_fee_in_base:
+        fee = EXACT.multiply(fee, order.instrument.price(price))
+    return fee if lent is None else EXACT.add(fee, from_atoms(lent.opening_fee))
 
 
 def _shortfall(order: WorkingOrder, price: int, lots: int, cost_atoms: int, fee: Decimal) -> dict[str, str] | None:
     """Implementation shortfall in quote currency against the middle at the decision; None where there was no quote.
 
     delay: the middle moved while the order was under way; spread: from the middle to the best opposite quote;
-    impact: from there to what was paid (negative for a maker, who earns the spread); fee. They add up, to the last
-    digit, to what was paid or received more or less than the middle would have been: what a cost is rounded by counts
-    as impact.
+    impact: from there to what was paid (negative for a maker, who earns the spread); fee: all of them. They add up, to
+    the last digit, to what was paid or received more or less than the middle would have been: what a cost is rounded
+    by counts as impact.
 
     An order that waited for a trigger is compared with that, which was the decision: delay is what lay between it and
     the middle when it was reached. Where the market had gone before that is no cost of trading.

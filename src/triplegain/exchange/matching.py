@@ -185,11 +185,11 @@ class Matcher:
         """A queue has moved by enough to be told."""
         self._engine.paths.note(order, self._engine.now_ns, why)
 
-    def _note_traded(self, order: WorkingOrder) -> None:
+    def _note_traded(self, order: WorkingOrder, why: QueueChange) -> None:
         """The same by a trade, be it that the book had shown it as a queue that shrinks."""
         moved, traded = abs(order.ahead - order.queue_noted), order.queue_traded - order.queue_traded_noted
         if max(moved, traded) >= order.queue_step:
-            self._note(order, QueueChange.TRADED)
+            self._note(order, why)
 
     def trade(self, side: int, price: int, lots: int, moment: Moment) -> None:
         """A public trade hit `side` at `price`: our better orders fill first, then the queue at the price moves.
@@ -215,11 +215,10 @@ class Matcher:
             if moment <= order.shrunk_ns and not is_unknown(order.ahead_before):
                 # The book was first: what had left it may be what this trade took.
                 ahead = order.ahead_before
+            # Nobody is left in front: how many of them were traded and how many had gone is not known.
             order.ahead = order.ahead_before = 0
             self._engine.touch(order.key)
-            if not is_unknown(ahead):
-                order.queue_traded += ahead
-            self._note_traded(order)
+            self._note_traded(order, QueueChange.PASSED)
             if remaining:
                 remaining -= self._fill_maker(order, remaining, moment, "trade_through", ahead, cause)
         return remaining
@@ -242,7 +241,7 @@ class Matcher:
             order.ahead = min(order.ahead, order.ahead_before) if seen else max(order.ahead - public_gone, 0)
             self._engine.touch(order.key)
             order.queue_traded += min(public_gone, ahead)
-            self._note_traded(order)
+            self._note_traded(order, QueueChange.TRADED)
             if remaining:
                 remaining -= self._fill_maker(order, min(remaining, order.in_book), moment, "queue", ahead, cause)
 

@@ -67,6 +67,7 @@ class WorkingOrder:
     queue_noted: int = 0
     queue_traded_noted: int = 0
     queue_step: int = 0
+    queue_skipped: int = 0
     queue_placed_ns: int = 0
     queue_placed_by: QueueChange | None = None
     fee_ceiling_ppm: int = 0
@@ -222,8 +223,8 @@ _ADDED_WIDE = dict.fromkeys(
 )  # fmt: skip
 #: What an order has in it that was stored before there was such a field; not stored where it is that.
 _ADDED = {
-    "passed": 0, "queue_points": 0, "queue_placed_ns": 0, "queue_placed_by": None, "stands_ns": NO_MOMENT,
-    "scheduled": False, "fills": 0, "tier": None, "tier_volume_usd": 0, **_ADDED_WIDE,
+    "passed": 0, "queue_points": 0, "queue_skipped": 0, "queue_placed_ns": 0, "queue_placed_by": None,
+    "stands_ns": NO_MOMENT, "scheduled": False, "fills": 0, "tier": None, "tier_volume_usd": 0, **_ADDED_WIDE,
 }  # fmt: skip
 #: What is stored of an order.
 StoredOrder = msgspec.defstruct(

@@ -1,9 +1,11 @@
 """Which changes of a queue are kept: enough to see how it went, and never more than a bound.
 
 A point is kept where the queue, or what of it has been traded, differs from the last point by a share of what the queue
-was when the order took its place; the share doubles as points are kept. A place is a point, too: at once while there
-are few, later only together with what follows in it, so that places in which nothing happens cost nothing then, and the
-last is always there. What is kept follows from what is stored of the order alone.
+was when the order took its place; the share doubles as points are kept, up to a third. A place is a point, too: at once
+while there are few, later only together with what follows in it, so that places in which nothing happens cost nothing
+then, and the last is always there. Of an order with many points only every second of those changes is kept, then every
+fourth, and so on: however long it waits, the room for them never ends. What is kept follows from what is stored of the
+order alone.
 """
 
 from __future__ import annotations
@@ -18,8 +20,13 @@ POINTS_MAX = 200
 _LAST = 2
 #: So many may come before places wait for what follows in them.
 _AT_ONCE = 100
+#: From so many on every second change is kept, and half as many for each so many points more: there is no room only
+#: after a million.
+_ALL, _HALVED_EACH = 120, 4
 #: The share of the queue at arrival, and after how many points it doubles for the first time, and for each time after.
 _SHARE, _FIRST, _EACH = 100, 60, 20
+#: A place that is used up by trades is to be seen, however many there were before.
+_DOUBLINGS_MAX = 5
 _NEVER = 1 << 100
 
 
@@ -51,14 +58,15 @@ class QueuePaths:
         if before + (1 if order.queue_placed_by is None else 2) > POINTS_MAX - _LAST:
             order.queue_step = _NEVER
             return
+        order.queue_skipped += 1
+        if order.queue_skipped < _one_of(before):
+            if order.queue_placed_by is None:
+                _count_from_here(order, before)
+            return
+        order.queue_skipped = 0
         self._keep_place(order)
         self._add(order, now_ns, order.ahead, order.queue_traded, why)
-        was_unknown = is_unknown(order.queue_noted)
-        _noted(order)
-        if was_unknown or is_unknown(order.ahead):
-            _measure(order)
-        else:
-            order.queue_step <<= _doublings(order.queue_points) - _doublings(before)
+        _count_from_here(order, before)
 
     def end(self, order: WorkingOrder, now_ns: int, why: QueueChange) -> None:
         """The order is over: told of those that had a place, unless nothing has happened since it took the only one."""
@@ -106,8 +114,23 @@ def _noted(order: WorkingOrder) -> None:
     order.queue_noted, order.queue_traded_noted = order.ahead, order.queue_traded
 
 
+def _count_from_here(order: WorkingOrder, before: int) -> None:
+    """The next change is one from what is now; `before`: the points until then."""
+    was_unknown = is_unknown(order.queue_noted)
+    _noted(order)
+    if was_unknown or is_unknown(order.ahead):
+        _measure(order)
+    else:
+        order.queue_step <<= _doublings(order.queue_points) - _doublings(before)
+
+
+def _one_of(points: int) -> int:
+    """Of so many changes one is kept."""
+    return 1 << max(points - _ALL + _HALVED_EACH, 0) // _HALVED_EACH
+
+
 def _doublings(points: int) -> int:
-    return max(points - _FIRST + _EACH, 0) // _EACH
+    return min(max(points - _FIRST + _EACH, 0) // _EACH, _DOUBLINGS_MAX)
 
 
 def _measure(order: WorkingOrder) -> None:

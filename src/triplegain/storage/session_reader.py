@@ -33,6 +33,7 @@ from triplegain.domain.records import (
     SessionRecord,
 )
 from triplegain.domain.statement import HaltPeriod, halt_periods
+from triplegain.domain.told_fills import CostParts, FillTotals
 from triplegain.storage import rows
 from triplegain.storage.database import AnyConnection, Database
 from triplegain.storage.joint_question import JointQuestion
@@ -53,6 +54,13 @@ SELECT * FROM latest ORDER BY task, symbol
 """
 _FEES = """
 SELECT fee_asset, count(*) AS n, sum(fee) AS fee FROM paper_trades WHERE session_id = $1 GROUP BY fee_asset ORDER BY 1
+"""
+_TOTALS = """
+SELECT count(*) AS fills, count(parts) AS known,
+       sum((parts ->> 'delay')::numeric) AS delay, sum((parts ->> 'spread')::numeric) AS spread,
+       sum((parts ->> 'impact')::numeric) AS impact, sum((parts ->> 'fee')::numeric) AS fee
+FROM (SELECT nullif(explanation -> 'shortfall', 'null') AS parts FROM paper_trades
+      WHERE session_id = $1 AND order_number = $2) AS t
 """
 _ASKED = """
 SELECT details ->> 'stop' AS stop, details ->> 'target' AS target FROM security_events
@@ -163,6 +171,13 @@ class SessionReader:
         query = "SELECT order_number, order_id FROM paper_orders WHERE session_id = $1 AND order_number = ANY ($2)"
         found = await self._database.rows(READING, query, session_id, list(numbers))
         return {row["order_number"]: row["order_id"] for row in found}
+
+    async def fill_totals(self, session_id: str, order_number: int) -> FillTotals:
+        """How many fills an order has, and what they cost together."""
+        row = await self._database.row(READING, _TOTALS, session_id, order_number)
+        assert row is not None
+        is_known = row["fills"] > 0 and row["known"] == row["fills"]
+        return FillTotals(row["fills"], rows.read(CostParts, row) if is_known else None)
 
     async def asked_protection(
         self, session_id: str, client_order_id: str

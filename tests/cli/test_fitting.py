@@ -1,0 +1,44 @@
+"""Tables on narrow terminals: what does not fit goes row by row, and an id or a number is never cut."""
+
+from __future__ import annotations
+
+import pytest
+from rich.console import Console
+from rich.text import Text
+
+from triplegain.cli.tables import RIGHT, WHOLE, Column, table_of
+
+LONG = "mkt-a-long-client-order-id-of-thirty"
+ROWS = [
+    ("O9B1A7-559C3-91FC1C", LONG, "61,836.810000001", "1,234,567.00000001", "rejected: EOrder:Insufficient funds"),
+    ("O57CB7-9F025-E69FA2", "short", "0.000000012", "0.00000001", "filled"),
+]
+COLUMNS: list[Column] = [
+    ("order", lambda row: f"{row[0]}\n{row[1]}", WHOLE),
+    ("price", lambda row: Text(row[2]), RIGHT),
+    ("quantity", lambda row: Text(row[3]), RIGHT),
+    ("status", lambda row: row[4]),
+]
+
+
+def shown(width: int) -> str:
+    console = Console(width=width, color_system=None)
+    with console.capture() as captured:
+        console.print(table_of(ROWS, *COLUMNS, title="PAPER  Orders"))
+    return captured.get()
+
+
+@pytest.mark.parametrize("width", [40, 50, 60, 80, 100, 120, 200])
+def test_every_id_and_number_is_whole_on_any_terminal(width: int) -> None:
+    told = shown(width)
+    assert all(len(line.rstrip()) <= width for line in told.splitlines()), told
+    assert all(value in told for row in ROWS for value in row[:4]), told
+    assert "PAPER  Orders" in told
+
+
+def test_a_table_that_fits_with_its_words_wrapped_stays_one() -> None:
+    """36 for the ids, 16 and 18 for the numbers, 20 for the longest word, and what stands between: 97."""
+    assert "───" in shown(100) and "EOrder:Insufficient\n" not in shown(200)
+    lines = shown(80).splitlines()
+    assert "───" not in "".join(lines)
+    assert lines[1:3] == [f"order O9B1A7-559C3-91FC1C  {LONG}", "  price 61,836.810000001  quantity 1,234,567.00000001"]
