@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from triplegain.domain.exchange_events import OrderFilled
 from triplegain.domain.records import OrderRecord
-from triplegain.domain.told_fills import step_of
+from triplegain.domain.told_fills import step_of, totals_of
 from triplegain.domain.told_orders import FillPage, ToldOrder, told_order
 from triplegain.domain.views import OrderStanding
 from triplegain.storage.session_reader import SessionReader
@@ -53,9 +53,11 @@ async def read_told_order(
             whole -= 1
         fills = fills[:whole] or fills
         following = fills[-1].fill_number
+    is_all = after is None and following is None
+    totals = totals_of(fills) if is_all else await reader.fill_totals(session_id, number)
     return told_order(
         record,
-        FillPage(fills, await reader.fill_totals(session_id, number), following),
+        FillPage(fills, totals, following),
         await reader.answers(session_id, order_number=number, kinds=list(_KINDS), limit=_ANSWERS_MAX),
         await reader.queue_points(session_id, order_number=number),
         standing,
