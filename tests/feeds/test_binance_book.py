@@ -5,7 +5,8 @@ import pytest
 from triplegain.domain.errors import InvalidValueError
 from triplegain.domain.market import BestQuote, BookUpdate, FeedState, FeedStatus, PublicTrade
 from triplegain.domain.orders import Side
-from triplegain.feeds.captures.binance_capture import BinanceBook, BinanceTrade, BookTicker, DepthDiff, DepthSnapshot
+from triplegain.feeds.captures.binance_book import BinanceBook
+from triplegain.feeds.captures.binance_messages import BinanceTrade, BookTicker, DepthDiff, DepthSnapshot
 from triplegain.feeds.captures.instruments import capture_instrument
 
 MS = 1_000_000

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from triplegain.domain.market import BestQuote, BookUpdate, PublicTrade
-from triplegain.feeds.captures.binance_capture import BinanceBook, BinanceCapture
+from triplegain.feeds.captures.binance_book import BinanceBook
+from triplegain.feeds.captures.binance_capture import BinanceCapture
 from triplegain.feeds.captures.replay import open_replay
 from triplegain.market.depth_book import DepthBook
 from triplegain.market.feed import CaptureError

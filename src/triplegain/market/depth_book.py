@@ -43,29 +43,26 @@ class DepthBook:
 
     def apply(self, bids: Sequence[Level], asks: Sequence[Level]) -> None:
         """All levels in order (a price may occur twice), then cut to the depth: nobody deletes what fell out."""
-        if any(not price for price, _ in (*bids, *asks)):
+        if 0 in dict(bids) or 0 in dict(asks):
             raise InvalidValueError("a book level has the price 0")
-        side = self.bids
-        stale = False
+        side, best, stale = self.bids, self.best_bid, False
         for price, quantity in bids:
             if quantity:
                 side[price] = quantity
-                self.best_bid = max(self.best_bid, price)
-            elif side.pop(price, 0) and price == self.best_bid:
+                if price > best:
+                    best = price
+            elif side.pop(price, 0) and price == best:
                 stale = True
-        if stale and self.best_bid not in side:
-            self.best_bid = max(side, default=0)
-        side = self.asks
-        stale = False
+        self.best_bid = max(side, default=0) if stale and best not in side else best
+        side, best, stale = self.asks, self.best_ask, False
         for price, quantity in asks:
             if quantity:
                 side[price] = quantity
-                if price < self.best_ask or not self.best_ask:
-                    self.best_ask = price
-            elif side.pop(price, 0) and price == self.best_ask:
+                if price < best or not best:
+                    best = price
+            elif side.pop(price, 0) and price == best:
                 stale = True
-        if stale and self.best_ask not in side:
-            self.best_ask = min(side, default=0)
+        self.best_ask = min(side, default=0) if stale and best not in side else best
         if self.depth:
             self._truncate()
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from decimal import ROUND_FLOOR, ROUND_HALF_EVEN, Decimal, InvalidOperation
 
@@ -23,6 +23,9 @@ _LARGEST = 30
 #: No price and no quantity is written with more.
 _CHARACTERS_MAX = 100
 
+#: So many digits are within that.
+_DIGITS_SURE = _LARGEST
+
 #: Numbers a scale remembers before it starts anew.
 _REMEMBERED = 65_536
 
@@ -32,10 +35,29 @@ def is_near_step(steps: Decimal) -> bool:
     return steps.is_finite() and abs(steps - steps.to_integral_value()) <= _NEAR
 
 
-class Scale:
-    """Converts text into a whole number of steps of 10^-places, from `least` to what a row can hold."""
+class _Remembered(dict[str, int]):
+    """Asks for what it does not know, and starts anew when it knows much."""
 
-    __slots__ = ("_least", "_point", "_seen", "_zeros", "places", "step")
+    __slots__ = ("_ask",)
+
+    def __init__(self, ask: Callable[[str], int]) -> None:
+        self._ask = ask
+
+    def __missing__(self, text: str) -> int:
+        count = self._ask(text)
+        if len(self) >= _REMEMBERED:
+            self.clear()
+        self[text] = count
+        return count
+
+
+class Scale:
+    """Converts text into a whole number of steps of 10^-places, from `least` to what a row can hold.
+
+    The same prices and sizes are written again and again: `known[text]` is `exact(text)` and remembers.
+    """
+
+    __slots__ = ("_after_point", "_least", "_point", "_zeros", "known", "places", "step")
 
     def __init__(self, step: Decimal, least: int = 0) -> None:
         exponent = step.normalize().as_tuple()
@@ -45,20 +67,21 @@ class Scale:
         self.places = -exponent.exponent
         self._zeros = "0" * self.places
         self._point = -1 - self.places
+        self._after_point = -self.places or None
         self._least = least
-        # The same prices and sizes are written again and again.
-        self._seen: dict[str, int] = {}
+        self.known = _Remembered(self._exact)
 
     def exact(self, text: str) -> int:
         """Steps in `text`. Raises InvalidValueError if it is no number, negative or between two steps."""
-        count = self._seen.get(text)
-        if count is None:
-            plain = self._plain(text)
-            count = self._countable(plain if plain >= 0 else self._whole(text), text)
-            if len(self._seen) >= _REMEMBERED:
-                self._seen.clear()
-            self._seen[text] = count
-        return count
+        return self.known[text]
+
+    def _exact(self, text: str) -> int:
+        # All places are written, which is what venues do: "0.32329000" at a step of 1e-8.
+        digits = text.replace(".", "", 1) if text[self._point : self._after_point] == "." else ""
+        if digits.isdecimal() and digits.isascii() and self.places < len(digits) <= _DIGITS_SURE:
+            return self._countable(int(digits), text)
+        plain = self._plain(text)
+        return self._countable(plain if plain >= 0 else self._whole(text), text)
 
     def usual(self, text: str) -> int:
         """As `exact`, for numbers that are seldom the same and have all their places: 0.00000001 at a step of 1e-8."""

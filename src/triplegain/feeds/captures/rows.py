@@ -6,7 +6,7 @@ import csv
 import gzip
 import zlib
 from collections.abc import Callable, Iterator, Sequence
-from io import BufferedReader
+from io import BufferedReader, BytesIO
 from itertools import islice
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -44,30 +44,68 @@ class Lines:
 
     def __init__(self, path: Path, after: LinePlace | None = None) -> None:
         self._path = path
-        self._after = after or LinePlace(0, 0)
-        self._file: gzip.GzipFile | BufferedReader | None = None
-        self._number = 0
+        self._number, self._byte = (0, 0) if after is None else (after.number, after.byte)
+        #: Whole lines, which begin at `_byte` of the file's text.
+        self._block = BytesIO()
 
     @property
     def place(self) -> LinePlace:
         """After the last line told."""
-        return self._after if self._file is None else LinePlace(self._number, self._file.tell())
+        return LinePlace(self._number, self._byte + self._block.tell())
 
     def __iter__(self) -> Iterator[tuple[int, bytes]]:
-        number = self._number = self._after.number
+        number = self._number
         try:
-            with _opened(self._path) as file:
-                file.seek(self._after.byte)
-                self._file = file
-                while line := file.readline(LINE_BYTES_MAX + 1):
+            for block in self._blocks():
+                self._block = BytesIO(block)
+                for line in self._block:
                     if len(line) > LINE_BYTES_MAX:
-                        raise CaptureError(self._path, f"a line of more than {LINE_BYTES_MAX:,} bytes", number + 1)
+                        raise self._endless(number)
                     number += 1
                     self._number = number
                     yield number, line
+                self._byte, self._block = self._byte + len(block), BytesIO()
         except (EOFError, OSError, zlib.error) as error:
-            problem = f"the compressed file is cut off or damaged after this line ({error}); get it again"
-            raise CaptureError(self._path, problem, number) from error
+            raise self._damaged(number, error) from error
+
+    def count(self) -> tuple[int, bytes]:
+        """How many lines there are, and the last one, which is empty where there is none."""
+        last = b""
+        try:
+            for block in self._blocks():
+                last = block[block.rfind(b"\n", 0, len(block) - 1) + 1 :]
+                self._number += block.count(b"\n") + (not block.endswith(b"\n"))
+        except (EOFError, OSError, zlib.error) as error:
+            raise self._damaged(self._number, error) from error
+        return self._number, last
+
+    def _blocks(self) -> Iterator[bytes]:
+        """Whole lines; the last of a file may lack its end."""
+        with _opened(self._path) as file:
+            file.seek(self._byte)
+            rest: list[bytes] = []
+            size = 0
+            # No more than one reading of the file below at a time: what it has told before it fails is not lost.
+            while piece := file.read1(_PIECE_BYTES):
+                cut = piece.rfind(b"\n") + 1
+                if cut:
+                    rest.append(piece[:cut])
+                    block = b"".join(rest)
+                    rest, size = [], 0
+                    yield block
+                rest.append(piece[cut:])
+                size += len(piece) - cut
+                if size > LINE_BYTES_MAX:
+                    raise self._endless(self._number)
+            if size:
+                yield b"".join(rest)
+
+    def _damaged(self, number: int, error: Exception) -> CaptureError:
+        problem = f"the compressed file is cut off or damaged after this line ({error}); get it again"
+        return CaptureError(self._path, problem, number)
+
+    def _endless(self, number: int) -> CaptureError:
+        return CaptureError(self._path, f"a line of more than {LINE_BYTES_MAX:,} bytes", number + 1)
 
 
 def lines(path: Path) -> Iterator[tuple[int, bytes]]:
