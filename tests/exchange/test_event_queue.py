@@ -51,9 +51,9 @@ def drained(queue: EventQueue) -> list[tuple[int, Command]]:
 def test_only_what_we_have_sent_is_under_way(command: Command) -> None:
     queue = EventQueue()
     queue.add(5, command)
-    assert is_under_way(command) == (command in SENT) == (list(queue.commands) == ["1"])
+    assert is_under_way(command) == (command in SENT) == (queue.under_way() == [command])
     assert drained(queue) == [(1, command)]
-    assert queue.commands == {}
+    assert queue.under_way() == []
 
 
 def test_what_is_due_at_one_moment_comes_by_kind_and_then_as_it_was_sent() -> None:
@@ -80,7 +80,7 @@ def test_what_is_called_off_is_gone_and_the_rest_keeps_its_order(gone: int) -> N
         queue.add(due_ns, Place(number))
     touched.clear()
     queue.remove(Place(gone))
-    assert touched == [str(gone + 1)] and str(gone + 1) not in queue.commands
+    assert touched == [str(gone + 1)] and Place(gone) not in queue.under_way()
     rest = sorted(due_ns for number, due_ns in enumerate(times) if number != gone)
     assert [times[command.number] for _, command in drained(queue) if isinstance(command, Place)] == rest
 
@@ -89,14 +89,14 @@ def test_the_last_one_called_off_leaves_nothing_due() -> None:
     queue = EventQueue()
     queue.add(5, Place(1))
     queue.remove(Place(1))
-    assert (queue.next_due_ns, queue.waiting, queue.commands) == (NEVER, {}, {})
+    assert (queue.next_due_ns, queue.waiting, queue.under_way()) == (NEVER, {}, [])
 
 
 def test_what_was_under_way_is_put_back_under_its_number_and_told_to_nobody() -> None:
     queue, touched = EventQueue(), list[str]()
     queue.touch = touched.append
     queue.restore({"12": Due(5, Place(2)), "7": Due(5, Place(1)), "9": Due(5, Expire(1))})
-    assert (touched, sorted(queue.commands), queue.added) == ([], ["12", "7"], 0)
+    assert (touched, queue.under_way(), queue.added) == ([], [Place(2), Place(1)], 0)
     assert drained(queue) == [(7, Place(1)), (12, Place(2)), (9, Expire(1))]
     assert touched == ["7", "12", "9"]
 

@@ -6,10 +6,10 @@ session run twice names its orders alike.
 
 from __future__ import annotations
 
-import hashlib
 import secrets
 from datetime import UTC, datetime
 from enum import StrEnum
+from hashlib import blake2b
 
 #: How the client order ids that this program gives begin. Nobody else may use one.
 _OWN = "tg-"
@@ -53,7 +53,7 @@ def is_reserved(client_order_id: str) -> bool:
 
 
 def _kraken_shape(prefix: str, seed: str) -> str:
-    letters = hashlib.blake2b(seed.encode(), digest_size=8).hexdigest().upper()
+    letters = blake2b(seed.encode(), digest_size=8).hexdigest().upper()
     return f"{prefix}{letters[:5]}-{letters[5:10]}-{letters[10:]}"
 
 

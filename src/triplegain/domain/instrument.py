@@ -92,6 +92,10 @@ class Instrument:
         """What can be traded of it, cut to the lot. None where it is no quantity at all."""
         return _whole_steps(quantity, self.lot) if is_usable(quantity) and quantity > 0 else None
 
+    def tick_count(self, price: Decimal) -> int | None:
+        """A price that is usable, in ticks; None where it lies off the tick."""
+        return _exact_steps(price, self.tick)
+
     def price(self, ticks: int) -> Decimal:
         return _of_steps(self.tick, ticks)
 
@@ -115,13 +119,18 @@ def _whole_steps(value: Decimal, step: Decimal) -> int:
 
 def _whole(value: Decimal, step: Decimal) -> int | None:
     """`value / step` if that is a whole number."""
-    if not value.is_finite():
-        return None
+    return _quotient(value, step) if value.is_finite() else None
+
+
+def _quotient(value: Decimal, step: Decimal) -> int | None:
     try:
         count = EXACT.divide(value, step)
     except Inexact:
         return None
     return int(count) if count == count.to_integral_value() else None
+
+
+_exact_steps = _again(_quotient)
 
 
 #: Used when the exchange cannot be asked. XRP minimum and cost minima are the last ones recorded (2021, by analogy).

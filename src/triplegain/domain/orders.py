@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 from enum import StrEnum
+from functools import lru_cache
 from typing import assert_never
 
 import msgspec
@@ -107,6 +108,13 @@ class OrderOptions(msgspec.Struct, frozen=True, omit_defaults=True):
 _NO_OPTIONS = OrderOptions()
 
 
+@lru_cache(maxsize=1024)
+def _assets(symbol: str) -> tuple[str, str]:
+    """Base and quote."""
+    base, _, quote = symbol.partition("/")
+    return base, quote
+
+
 class OrderRequest(msgspec.Struct, frozen=True):
     """What a client asks of a venue. `client_order_id` is unique in a session: sent twice, it is one order.
 
@@ -154,13 +162,13 @@ class OrderRequest(msgspec.Struct, frozen=True):
     @property
     def funds_asset(self) -> str:
         """In which its funds are held: what it spends, or with leverage the currency of its fees."""
-        base, _, quote = self.symbol.partition("/")
+        base, quote = _assets(self.symbol)
         return base if self.side is Side.SELL and self.leverage == 1 else quote
 
     @property
     def fee_asset(self) -> str:
         """In which its fees are taken."""
-        base, _, quote = self.symbol.partition("/")
+        base, quote = _assets(self.symbol)
         return base if self.pays_fee_in_base else quote
 
 

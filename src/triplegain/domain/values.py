@@ -52,10 +52,13 @@ def read_amount(raw: str) -> Decimal | None:
 
 def is_usable(value: Decimal) -> bool:
     """Finite, and of a size and precision that exact arithmetic can carry."""
-    if not value.is_finite() or (value and value.adjusted() > _LARGEST):
+    if not value.is_finite():
+        return False
+    size = value.adjusted()
+    if size > _LARGEST and value:
         return False
     # It has no more digits than letters: what is short is fine, and to count its digits takes longer.
-    if value.adjusted() - len(str(value)) + 1 >= _FINEST:
+    if size - len(str(value)) + 1 >= _FINEST:
         return True
     exponent = value.as_tuple().exponent
     return isinstance(exponent, int) and exponent >= _FINEST

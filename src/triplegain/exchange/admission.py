@@ -79,6 +79,8 @@ def check_rules(order: WorkingOrder, market: VenueMarket, now_ns: int, takes_all
     request = order.request
     if refusal := check_size(order, market, takes_all):
         return refusal
+    if request.time_in_force is TimeInForce.GTC and request.expires_at_ns is None:
+        return None
     if request.time_in_force is TimeInForce.GTD and (request.expires_at_ns or 0) <= now_ns:
         return Refusal(Code.INVALID_EXPIRY, "the order had expired when it arrived")
     if request.expires_at_ns is not None and request.expires_at_ns <= (request.options.starts_at_ns or 0):

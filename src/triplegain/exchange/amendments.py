@@ -53,14 +53,14 @@ class Amendments:
         """
         now_ns = self._engine.now_ns
         age_ns = now_ns - order.touched_ns
-        if not market.charge(AMEND_COST, now_ns):
+        if not market.rate.charge(AMEND_COST, now_ns):
             return Refusal(Code.RATE_LIMIT, f"too many order commands on {market.instrument.symbol}")
         refusal = check_amendable(order, request, now_ns) or check_market(order, market)
         amended = read_amendment(order, request, self._margin.whole(order)) if refusal is None else refusal
         if isinstance(amended, Refusal):
             return amended
         if amended.lots <= order.filled:
-            market.charge(cancel_cost(age_ns), now_ns)
+            market.rate.charge(cancel_cost(age_ns), now_ns)
             market.withdraw(order)
             self._engine.finish(order, OrderStatus.CANCELLED, "amended to no more than was filled")
             return None
@@ -72,7 +72,7 @@ class Amendments:
         if refusal := self._reserve_again(market, order, amended):
             return refusal
         self._margin.repay()
-        market.charge(amend_penalty(age_ns), now_ns)
+        market.rate.charge(amend_penalty(age_ns), now_ns)
         opening = self._lending.opening(order) if order.request.leverage > 1 else {}
         self._apply(market, order, amended)
         self._payments.follow_closed(opening)

@@ -55,17 +55,19 @@ class Arrivals:
         if order.request.options.replaces is not None:
             self._edit(order, market, order.request.options.replaces)
             return
-        within_rate = market.charge(PLACE_COST, self._engine.now_ns)
+        within_rate = market.rate.charge(PLACE_COST, self._engine.now_ns)
         refusal = self._invalid(order, market)
-        if refusal is None:
-            self._go_on(order, market, within_rate)
-        else:
+        if refusal is not None:
             self._reject(order, refusal)
+        elif order.is_plain:
+            self._open(order, market, within_rate)
+        else:
+            self._go_on(order, market, within_rate)
 
     def arrive_together(self, orders: Sequence[WorkingOrder]) -> None:
         """A batch: one that is not valid ends all of them; what else is in the way of one ends that one alone."""
         market, *_ = [self._meet(order) for order in orders]
-        within_rate = market.charge(batch_cost(len(orders)), self._engine.now_ns)
+        within_rate = market.rate.charge(batch_cost(len(orders)), self._engine.now_ns)
         invalid = {order.number: refusal for order in orders if (refusal := self._invalid(order, market)) is not None}
         for order in orders:
             if not invalid:
@@ -78,7 +80,7 @@ class Arrivals:
     def examine(self, order: WorkingOrder) -> Refusal | None:
         """Why an order that arrived now would be refused. Nothing is held; the fixed part of its cost is charged."""
         market = self._markets[order.request.symbol]
-        within_rate = market.charge(PLACE_COST, self._engine.now_ns)
+        within_rate = market.rate.charge(PLACE_COST, self._engine.now_ns)
         if order.request.options.replaces is not None:
             original = self._orders.by_name.get(order.request.options.replaces)
             return self._uneditable(original, order, market, within_rate)
@@ -238,23 +240,24 @@ class Arrivals:
         order.opened_ns = now_ns
         self._orders.count(order)
         self._account.answers.tell_accepted(order)
-        if order.price and order.request.terms.price is None:
+        request = order.request
+        if order.price and request.terms.price is None:
             self._account.answers.tell_priced(order)
-        date = order.request.expires_at_ns
-        if date is not None and order.request.time_in_force is TimeInForce.GTD:
+        date = request.expires_at_ns
+        if date is not None and request.time_in_force is TimeInForce.GTD:
             market = self._markets[order.request.symbol]
             self._schedule(date_ns(date, market), Expire(order.number))
 
     def _edit(self, order: WorkingOrder, market: VenueMarket, replaced: str) -> None:
         """The order takes the place of another one, which is over then; refused, that one stays as it is."""
         now_ns = self._engine.now_ns
-        within_rate = market.charge(EDIT_COST, now_ns)
+        within_rate = market.rate.charge(EDIT_COST, now_ns)
         original = self._orders.by_name.get(replaced)
         refusal = self._uneditable(original, order, market, within_rate)
         if refusal is not None or original is None:
             self._reject(order, refusal or _unknown(order))
             return
-        market.charge(edit_penalty(now_ns - original.touched_ns), now_ns)
+        market.rate.charge(edit_penalty(now_ns - original.touched_ns), now_ns)
         market.withdraw(original)
         self._engine.finish(original, OrderStatus.CANCELLED, EDITED)
         refusal = self._account.funds.reserve(order, market)

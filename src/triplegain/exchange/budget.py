@@ -50,8 +50,8 @@ class CommandBudget:
         limits = rate.limits
         assert limits is not None
         orders, under_way = self._orders, 0
-        for due in self._agenda.commands.values():
-            order = order_of(due.command, orders)
+        for command in self._agenda.under_way():
+            order = order_of(command, orders)
             if order is not None and order.request.symbol == symbol:
-                under_way += cost_of(due.command, orders, now_ns)
+                under_way += cost_of(command, orders, now_ns)
         return limits.threshold - rate.at(now_ns) - under_way

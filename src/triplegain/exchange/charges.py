@@ -41,22 +41,24 @@ def charge_of(order: WorkingOrder, price: int, lots: int, rate_ppm: int) -> Char
     """Of `lots` at `price`. A fee is never more than what is traded; one in coins leaves a purchase a lot."""
     instrument = order.instrument
     worth, coins = price * lots * instrument.atoms_per_tick_lot, lots * instrument.atoms_per_lot
+    cost_unit, balance_unit = instrument.cost_unit_atoms, instrument.balance_unit_atoms
     buys = order.side == 0
+    # `-amount % unit` is what an amount lacks of the next whole unit.
     if buys:
-        cost = _up(worth, instrument.cost_unit_atoms)
-        moved = _up(cost, instrument.balance_unit_atoms)
+        cost = worth + -worth % cost_unit
+        moved = cost + -cost % balance_unit
         paid, received = moved, coins
     else:
-        cost = worth - worth % instrument.cost_unit_atoms
-        moved = cost - cost % instrument.balance_unit_atoms
+        cost = worth - worth % cost_unit
+        moved = cost - cost % balance_unit
         paid, received = coins, moved
     if order.pays_fee_in_base:
         # In whole lots: less than a lot could never be sold.
         most = max(coins - instrument.atoms_per_lot, 0) if buys else coins
         fee = fee_paid = min(_share(coins, rate_ppm, instrument.atoms_per_lot), most)
         return Charge(cost, fee, paid, received, fee_paid, paid if buys else paid + fee_paid)
-    fee = min(_share(worth, rate_ppm, instrument.cost_unit_atoms), cost)
-    fee_paid = min(_up(fee, instrument.balance_unit_atoms), moved)
+    fee = min(_share(worth, rate_ppm, cost_unit), cost)
+    fee_paid = min(fee + -fee % balance_unit, moved)
     return Charge(cost, fee, paid, received, fee_paid, paid + fee_paid if buys else paid)
 
 

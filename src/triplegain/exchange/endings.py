@@ -50,7 +50,7 @@ class Endings:
         now_ns = self._engine.now_ns
         refusal = check_cancel(order, market)
         if refusal is None:
-            market.charge(cancel_cost(now_ns - order.touched_ns), now_ns)
+            market.rate.charge(cancel_cost(now_ns - order.touched_ns), now_ns)
             self.take_back(order, OrderStatus.CANCELLED, "User requested")
         return refusal
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 from triplegain.exchange.seeded import DRAW_BITS, draw
@@ -70,10 +71,11 @@ class Latency:
     def __init__(self, settings: ExchangeSettings) -> None:
         self.place_ns = settings.place_delay_ns
         self.cancel_ns = settings.cancel_delay_ns
-        self._response_ns = settings.response_delay_ns
         self._delay_ns = delay_model(settings).delay_ns
         self._seed = settings.seed
         self.draws = 0
+        #: What an answer takes.
+        self.response: Callable[[], int] = partial(self._delay_ns, settings.response_delay_ns, self._draw)
 
     def _draw(self) -> int:
         self.draws += 1
@@ -84,6 +86,3 @@ class Latency:
 
     def cancel(self) -> int:
         return self._delay_ns(self.cancel_ns, self._draw)
-
-    def response(self) -> int:
-        return self._delay_ns(self._response_ns, self._draw)

@@ -147,7 +147,8 @@ class Matcher:
 
         Until the tape (known up to `tape`) is past a shrink, the print of the trade that caused it may still come.
         """
-        cancelled = before - explained - after
+        there = before - explained
+        cancelled = there - after
         ahead_after, touch = self._queue.ahead_after, self._engine.touch
         for order in self._resting.levels[side][price]:
             touch(order.key)
@@ -162,8 +163,8 @@ class Matcher:
             # A level that comes into sight is one whose queue shrinks to it.
             if after < before or after < order.ahead:
                 order.shrunk_ns = moment
-            order.ahead = ahead_after(order.ahead, before - explained, cancelled, after)
-            if abs(order.ahead - order.queue_noted) >= order.queue_step:
+            order.ahead = ahead = ahead_after(order.ahead, there, cancelled, after)
+            if abs(ahead - order.queue_noted) >= order.queue_step:
                 why = QueueChange.TOLD_LATE if told_late else QueueChange.CANCELLED
                 self._note(order, QueueChange.SHOWN_ANEW if is_unknown(order.queue_noted) else why)
 

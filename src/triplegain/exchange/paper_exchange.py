@@ -127,13 +127,16 @@ class PaperExchange:
 
     def on_event(self, event: MarketEvent) -> bool:
         """One message of the feed; False for a trade that cannot have been, and that nobody is to believe."""
-        time_ns = event.exchange_time_ns
+        time_ns, agenda = event.exchange_time_ns, self.agenda
         if time_ns < self.now_ns:
             time_ns = self.now_ns
-        self.run_before(time_ns)
+        if agenda.next_due_ns < time_ns:
+            self.run_through(time_ns - 1)
+        self.now_ns = time_ns
         market = self.public.get(event.symbol)
         is_believed = True if market is None else market.on_event(event, time_ns)
-        self.follow(event, time_ns)
+        if agenda.next_due_ns <= time_ns or self.margin.is_used:
+            self.follow(event, time_ns)
         return is_believed
 
     def follow(self, event: MarketEvent, time_ns: int) -> None:
@@ -166,18 +169,15 @@ class PaperExchange:
 
     def run_through(self, time_ns: int) -> None:
         """Let time pass up to and including `time_ns`."""
-        while self.agenda.next_due_ns <= time_ns:
-            self._run_next()
-        self.next_due_ns = self.agenda.next_due_ns
-        self.now_ns = max(self.now_ns, time_ns)
-
-    def _run_next(self) -> None:
-        number, due = self.agenda.pop()
-        if due.due_ns > self.now_ns:
-            self.now_ns = due.due_ns
-        if isinstance(due.command, (Cancel, Amend)):
-            self.account.answers.asked = number
-        self._execute(due.command)
+        agenda = self.agenda
+        while agenda.next_due_ns <= time_ns:
+            number, due = agenda.pop()
+            if due.due_ns > self.now_ns:
+                self.now_ns = due.due_ns
+            self._execute(number, due.command)
+        self.next_due_ns = agenda.next_due_ns
+        if time_ns > self.now_ns:
+            self.now_ns = time_ns
 
     def drain_events(self) -> list[ExchangeEvent]:
         return self.account.drain()
@@ -315,7 +315,8 @@ class PaperExchange:
 
     # -- what is due at the engine -------------------------------------------------------------------------------
 
-    def _execute(self, command: Command) -> None:
+    def _execute(self, sent_as: int, command: Command) -> None:
+        """`sent_as` is the number of a command of ours."""
         by_key = self._working.by_key
         match command:
             case Place(number=number):
@@ -327,8 +328,10 @@ class PaperExchange:
             case OpenLinked(request=request, price=price):
                 self._open_linked(request, None if price is UNSET else price)
             case Cancel(client_order_id=client_order_id):
+                self.account.answers.asked = sent_as
                 self._endings.cancel(client_order_id)
             case Amend(request=request):
+                self.account.answers.asked = sent_as
                 self._amend_now(request)
             case CancelAfter(timeout_s=timeout_s):
                 if (goes_off_ns := self._endings.switch.set(timeout_s, self.now_ns)) is not None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from triplegain.domain import ids
 from triplegain.domain.exchange_events import OrderFilled
+from triplegain.domain.instrument import Instrument
 from triplegain.domain.money import from_atoms, text
 from triplegain.domain.orders import OrderStatus
 from triplegain.domain.refusals import Code, Refusal
@@ -57,46 +58,41 @@ class Payments:
 
     def fill(self, order: WorkingOrder, price: int, lots: int, maker: bool, model: str, cause: dict[str, Any]) -> int:
         """Book one execution and tell of it. How many lots of it came or went: of a purchase, less a fee in coins."""
-        instrument, now_ns = order.instrument, self._engine.now_ns
+        instrument, lends = order.instrument, order.request.leverage > 1
         rate_ppm = self._rate_ppm(order, maker)
-        opening = self._lending.opening(order) if order.request.leverage > 1 else {}
+        opening = self._lending.opening(order) if lends else None
         order.left -= lots
         order.status = OrderStatus.PARTIALLY_FILLED if order.left else OrderStatus.FILLED
         self.fill_count += 1
         charge, lent = charge_of(order, price, lots, rate_ppm), None
-        if order.request.leverage > 1:
+        if lends:
             lent = self._borrow(order, price, lots, charge)
         else:
             charge = self._pay(order, charge)
         self._margin.repay()
-        self.follow_closed(opening)
+        if opening:
+            self.follow_closed(opening)
         order.spent_atoms += charge.paid
-        usd_price = self._usd_prices(instrument.quote)
-        if usd_price is not None:
-            self.volume.add(now_ns, int(price * lots * instrument.atoms_per_tick_lot * usd_price))
+        self._count_volume(instrument, price * lots * instrument.atoms_per_tick_lot)
         quotes = self._markets[instrument.symbol].quotes()
         explanation = explained(
             order, price, lots, maker, model, cause, quotes, charge.cost, charge.fee, rate_ppm, lent
         )
-        self._answers.tell(
-            OrderFilled(
-                *self._answers.about(order),
-                fill_number=self.fill_count,
-                fill_id=ids.fill_id(self._session, self.fill_count),
-                side=order.request.side,
-                price=instrument.price(price),
-                quantity=instrument.quantity(lots),
-                notional=from_atoms(charge.cost),
-                fee=from_atoms(charge.fee),
-                fee_asset=order.fee_asset,
-                maker=maker,
-                cumulative_quantity=instrument.quantity(order.filled),
-                status=order.status,
-                explanation=explanation,
-            )
-        )
+        filled = OrderFilled(
+            *self._answers.about(order), self.fill_count, ids.fill_id(self._session, self.fill_count),
+            order.request.side, instrument.price(price), instrument.quantity(lots), from_atoms(charge.cost),
+            from_atoms(charge.fee), order.fee_asset, maker, instrument.quantity(order.filled), order.status,
+            explanation,
+        )  # fmt: skip
+        self._answers.tell(filled)
         takes_coins = order.side == 0 and order.pays_fee_in_base
         return lots - charge.fee // instrument.atoms_per_lot if takes_coins else lots
+
+    def _count_volume(self, instrument: Instrument, worth: int) -> None:
+        """What was traded counts for the fee tier, where its price in USD is known."""
+        usd_price = self._usd_prices(instrument.quote)
+        if usd_price is not None:
+            self.volume.add(self._engine.now_ns, int(worth * usd_price))
 
     def unsettled(self, order: WorkingOrder) -> Refusal | None:
         """Why positions cannot be settled: what was lent for them is not there."""

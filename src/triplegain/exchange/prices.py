@@ -7,7 +7,6 @@ from fractions import Fraction
 from math import ceil, floor
 from typing import assert_never
 
-from triplegain.domain.errors import InvalidValueError
 from triplegain.domain.instrument import Instrument
 from triplegain.domain.money import text
 from triplegain.domain.price import Offset, Price, Sign
@@ -123,9 +122,7 @@ def ticks_or_refusal(instrument: Instrument, price: Decimal) -> int | Refusal:
     """A positive price on the tick, in ticks."""
     if not is_usable(price) or price <= 0:
         return Refusal(Code.INVALID_PRICE, f"the price must be above zero and usable, it is {price}")
-    try:
-        return instrument.ticks(price)
-    except InvalidValueError:
-        return Refusal(
-            Code.TICK_SIZE, f"{text(price)} is not a multiple of {instrument.symbol}'s tick {instrument.tick:f}"
-        )
+    if (ticks := instrument.tick_count(price)) is not None:
+        return ticks
+    words = f"{text(price)} is not a multiple of {instrument.symbol}'s tick {instrument.tick:f}"
+    return Refusal(Code.TICK_SIZE, words)

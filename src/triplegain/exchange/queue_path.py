@@ -52,9 +52,9 @@ class QueuePaths:
 
     def note(self, order: WorkingOrder, now_ns: int, why: QueueChange) -> None:
         """A point, if there may be another. What was stored before there were paths has none."""
-        if not order.queue_points:
-            return
         before = order.queue_points
+        if not before:
+            return
         if before + (1 if order.queue_placed_by is None else 2) > POINTS_MAX - _LAST:
             order.queue_step = _NEVER
             return
@@ -77,10 +77,11 @@ class QueuePaths:
             self._add(order, now_ns, order.ahead, order.queue_traded, why)
 
     def _place(self, order: WorkingOrder, now_ns: int, why: QueueChange) -> None:
-        order.queue_placed_ns, order.queue_placed_by = now_ns, why
         _noted(order)
         if order.queue_points < _AT_ONCE:
-            self._keep_place(order)
+            self._add(order, now_ns, order.ahead, order.queue_traded, why)
+        else:
+            order.queue_placed_ns, order.queue_placed_by = now_ns, why
         _measure(order)
 
     def _keep_place(self, order: WorkingOrder) -> None:
@@ -135,4 +136,4 @@ def _doublings(points: int) -> int:
 
 def _measure(order: WorkingOrder) -> None:
     """By how much the queue must change for the next point."""
-    order.queue_step = max(order.ahead // _SHARE, 1) << _doublings(order.queue_points)
+    order.queue_step = (order.ahead // _SHARE or 1) << _doublings(order.queue_points)

@@ -41,12 +41,13 @@ class RestingOrders:
     def remove(self, order: WorkingOrder) -> bool:
         """False if the order does not rest here."""
         side, price = order.side, order.price
-        level = self.levels[side].get(price)
+        levels = self.levels[side]
+        level = levels.get(price)
         if level is None or order not in level:
             return False
         level.remove(order)
         if not level:
-            del self.levels[side][price]
+            del levels[price]
             prices = self.prices[side]
             del prices[bisect_left(prices, price)]
             self.best[side] = prices[0 if side else -1] if prices else NO_PRICES[side]

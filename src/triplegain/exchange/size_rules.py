@@ -24,7 +24,7 @@ def check_size(order: WorkingOrder, market: VenueMarket, takes_all: bool) -> Ref
     if order.request.terms.settles:
         return None if order.lots else _too_small(order, order.lots)
     price: int | None = order.price or market.quotes()[1 - order.side]
-    least = 1 if takes_all else max(instrument.lots_min, 1)
+    least = 1 if takes_all else instrument.lots_min or 1
     if order.lots < least and not order.cost:
         return _too_small(order, order.lots)
     if price is None:
@@ -37,7 +37,8 @@ def check_size(order: WorkingOrder, market: VenueMarket, takes_all: bool) -> Ref
     if cost < instrument.cost_min_atoms and not takes_all:
         below = f"{text(from_atoms(cost))} {instrument.quote} is below the minimum cost {text(instrument.cost_min)}"
         return Refusal(Code.COST_MINIMUM, below)
-    return check_display(instrument, order.request.terms.display, order.lots)
+    display = order.request.terms.display
+    return None if display is None else check_display(instrument, display, order.lots)
 
 
 def _too_small(order: WorkingOrder, lots: int) -> Refusal:

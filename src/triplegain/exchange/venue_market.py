@@ -95,6 +95,7 @@ class VenueMarket:
         self.since_ns = Moment(0)
         self._held = ""
         self._engine = engine
+        self.wake, self.fail = engine.wake, engine.fail
         self.book = taken.open(self.instrument.symbol, public.book, self._watch_taken)
         self.approach = approaches.open(self.instrument.symbol, lambda: public.expect(self.approach))
         self._matcher = Matcher(self.book, self.resting, engine, queue)
@@ -134,12 +135,6 @@ class VenueMarket:
 
     # -- what the public market tells ----------------------------------------------------------------------------
 
-    def wake(self, time_ns: int) -> None:
-        self._engine.wake(time_ns)
-
-    def fail(self, error: Exception) -> None:
-        self._engine.fail(error)
-
     def _rests(self, side: int, price: int) -> None:
         self.public.watch(self, side, price)
         self.public.rests(side, price)
@@ -177,7 +172,8 @@ class VenueMarket:
         )
 
     def level_changed(self, side: int, price: int, before: int, size: int, explained: int, moment: Moment) -> None:
-        self.book.level_changed(side, price, size)
+        if price in self.book.taken[side]:
+            self.book.level_changed(side, price, size)
         if price in self.resting.levels[side]:
             self._matcher.level_changed(side, price, before, size, explained, moment, self.public.last_at_ns)
 
@@ -285,8 +281,10 @@ class VenueMarket:
         cause = {"event": "arrival", "time_ns": order.arrived_ns}
         role = order.role
         match role:
-            case Role.LIMIT | Role.MARKET if self.has_book:
-                self._meet_book(order, cause)
+            case Role.LIMIT if self.has_book:
+                self._take_limit(order, cause)
+            case Role.MARKET if self.has_book:
+                self._take_market(order, cause)
             case Role.TRIGGER:
                 self.wait(order)
                 is_open = self.state is FeedState.SYNCED and not self.has_own_time
@@ -352,7 +350,9 @@ class VenueMarket:
         order.ahead = 0 if crossed else self._matcher.queue_ahead(order.side, order.price)
         order.ahead_before = order.ahead_at_arrival = order.ahead
         # What was traded up to the moment of this book is in the queue that it shows.
-        order.stands_ns = max(order.stands_ns, Moment(self.public.book.moment + 1))
+        shown_until = self.public.book.moment
+        if shown_until >= order.stands_ns:
+            order.stands_ns = Moment(shown_until + 1)
         self._engine.paths.begin(order, self._engine.now_ns)
         self.wait(order)
 
@@ -377,15 +377,15 @@ class VenueMarket:
     def would_take(self, order: WorkingOrder) -> bool:
         """Whether the limit reaches something that is there to be taken, public or our own. What this account or the
         tape has taken already is not, though the book still shows it."""
-        own = self.resting.best[1 - order.side]
-        if reaches(order.side, order.price, own):
+        side, price = order.side, order.price
+        if reaches(side, price, self.best[1 - side]):
             return True
         if self.has_book:
-            offered = self.public.book.best(1 - order.side)
-            if offered is None or not reaches(order.side, order.price, offered):
+            offered = self.public.book.best(1 - side)
+            if offered is None or not reaches(side, price, offered):
                 return False
-            return any(self.book.walk(1 - order.side, order.price))
-        return self.last is not None and reaches(order.side, order.price, self.last)
+            return any(self.book.walk(1 - side, price))
+        return self.last is not None and reaches(side, price, self.last)
 
     def withdraw(self, order: WorkingOrder) -> None:
         """Take the order out of whatever it waits in."""
@@ -442,10 +442,6 @@ class VenueMarket:
         """The best quotes that a trade meets; itself where no book is seen."""
         bid, ask = self.seen_quotes() if self.has_book else (None, None)
         return (last, last) if bid is None or ask is None else (bid, ask)
-
-    def charge(self, cost: int, now_ns: int) -> bool:
-        """Count a command against the rate limit; False where it had been reached."""
-        return self.rate.charge(cost, now_ns)
 
     # -- what a session keeps ------------------------------------------------------------------------------------
 

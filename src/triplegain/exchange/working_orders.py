@@ -61,11 +61,12 @@ class WorkingOrders:
         self._open[order.request.symbol] -= 1
 
     def forget(self, order: WorkingOrder) -> None:
-        del self.by_name[order.client_order_id]
-        del self.by_key[order.key]
-        self.on_margin.pop(order.client_order_id, None)
-        self.exits.pop(order.client_order_id, None)
-        self.touch(order.key)
+        name, key = order.client_order_id, order.key
+        del self.by_name[name]
+        del self.by_key[key]
+        self.on_margin.pop(name, None)
+        self.exits.pop(name, None)
+        self.touch(key)
 
     def remember(self, client_order_id: str, sequence: int) -> None:
         """An order of this name is over with the event of that number."""

@@ -24,7 +24,7 @@ class MarginExits:
     def send(self) -> None:
         """Take back orders that could open something, and close every position by an order on the market."""
         exchange = self._exchange
-        leaving = {each.command for each in exchange.agenda.commands.values() if isinstance(each.command, Cancel)}
+        leaving = {each for each in exchange.agenda.under_way() if isinstance(each, Cancel)}
         for order in list(exchange.orders.values()):
             request = order.request
             opens = request.leverage > 1 and not request.only_reduces and request.position_id is None

@@ -62,6 +62,8 @@ class Wallet:
         self._entries: list[LedgerEntry] = []
         self._sequence = 0
         self._transaction = 0
+        #: By asset, at or below zero: empty where nothing was ever owed.
+        self.debts = self._totals[_DEBT]
         self._touch_balance: Touch = nobody
         self._touch_reservation: Touch = nobody
 
@@ -167,14 +169,13 @@ class Wallet:
         total, held = self._totals[account], self._helds[account]
         if draw > reserved:
             raise LedgerError(f"order {order_number} draws {draw} of {reserved} reserved atoms")
-        after = {asset: total.get(asset, 0) for asset in (paid_asset, received_asset, fee_asset)}
-        after[paid_asset] -= paid_amount
-        after[received_asset] += received_amount
-        after[fee_asset] -= fee_amount
-        for asset in (paid_asset, fee_asset):
-            holds = held.get(asset, 0) - (draw if asset == reserved_asset else 0)
-            if after[asset] < holds:
-                raise LedgerError(f"order {order_number} would leave {after[asset]} atoms of {asset} under its holds")
+        fee_there = total.get(fee_asset, 0) + (received_amount if fee_asset == received_asset else 0)
+        after = [(fee_asset, fee_there - fee_amount - (paid_amount if fee_asset == paid_asset else 0))]
+        if fee_asset != paid_asset:
+            after.append((paid_asset, total.get(paid_asset, 0) - paid_amount))
+        for asset, left in after:
+            if left < held.get(asset, 0) - (draw if asset == reserved_asset else 0):
+                raise LedgerError(f"order {order_number} would leave {left} atoms of {asset} under its holds")
         if draw:
             self._reservations[order_number] = (reserved_asset, reserved - draw, account)
             held[reserved_asset] -= draw
@@ -224,8 +225,6 @@ class Wallet:
 
     def repay(self, time_ns: int, kept: Callable[[str], int] = lambda asset: 0) -> None:
         """Pay back what is owed, as far as it is available. `kept`: how many atoms of an asset are not there for it."""
-        if not self._totals[_DEBT]:
-            return
         for asset in self.assets(_DEBT):
             if not (owed := self.owed(asset)):
                 continue
@@ -258,17 +257,21 @@ class Wallet:
         fill_number: int = 0,
     ) -> None:
         """`amount` comes to the first account, from the second: a balance is what its entries come to."""
-        change = amount
-        for whose in between:
-            if (totals := self._totals.get(whose)) is not None:
-                totals[asset] = totals.get(asset, 0) + change
-                self._touch_balance(_key(whose, asset))
-            self._sequence = sequence = self._sequence + 1
-            entry = LedgerEntry(
-                sequence, self._transaction, time_ns, kind, whose, asset, change, order_number, fill_number
-            )
-            self._entries.append(entry)
-            change = -amount
+        gets, gives = between
+        self._change(gets, asset, amount)
+        if gives in self._totals:
+            self._change(gives, asset, -amount)
+        sequence, of = self._sequence, self._transaction
+        self._entries += (
+            LedgerEntry(sequence + 1, of, time_ns, kind, gets, asset, amount, order_number, fill_number),
+            LedgerEntry(sequence + 2, of, time_ns, kind, gives, asset, -amount, order_number, fill_number),
+        )
+        self._sequence = sequence + 2
+
+    def _change(self, account: LedgerAccount, asset: str, by: int) -> None:
+        totals = self._totals[account]
+        totals[asset] = totals.get(asset, 0) + by
+        self._touch_balance(_key(account, asset))
 
     def drain_entries(self) -> list[LedgerEntry]:
         """The entries since the last call."""

@@ -139,7 +139,8 @@ class MarginAccount:
         return self._wallet.available(asset) - self.kept(asset)
 
     def repay(self) -> None:
-        self._wallet.repay(self._engine.now_ns, self.kept)
+        if self._wallet.debts:
+            self._wallet.repay(self._engine.now_ns, self.kept)
 
     def price(self, symbol: str, marks: Marks = _NOW) -> Decimal | None:
         """By the marks, else as of now."""
