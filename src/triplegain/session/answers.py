@@ -56,6 +56,10 @@ class Answers:
     def __init__(self) -> None:
         self._waiting: dict[str | int, _Waiting] = {}
 
+    def __len__(self) -> int:
+        """How many wait."""
+        return len(self._waiting)
+
     def expect(
         self, name: str, number: int | None = None, change: Change = Change.CANCEL
     ) -> asyncio.Future[OrderAnswer]:

@@ -107,6 +107,8 @@ class SessionRunner:
         self._watch = watch or StoreWatch(clock)
         self._pace = SessionClock(steady or clock, speed)
         is_live = isinstance(events, AsyncIterator)
+        #: A recorded market as fast as possible.
+        self._is_hurried = not is_live and not self._pace.is_paced
         #: Of a live market: what must be taken again where a step is undone, and what is still to be taken.
         self._kept = KeptMarket() if rebuild is not None and is_live else None
         self._coming: deque[Told] = deque()
@@ -259,7 +261,7 @@ class SessionRunner:
             return
         steps.position += taken
         self.events_seen += taken
-        if session.must_commit:
+        if self._must_store:
             await self._store_main()
         if self.guests:
             await self.guests.store_heard(session.floor.heard)
@@ -329,10 +331,20 @@ class SessionRunner:
             self._kept.add(event, closed)
         self.steps.position += 1
         self.events_seen += 1
-        if self.session.must_commit:
+        if self._must_store:
             await self._store_main()
         if self.guests:
             await self.guests.store_heard(self.session.floor.heard)
+
+    @property
+    def _must_store(self) -> bool:
+        """Before anything else happens. As fast as possible nobody hears of anything between two breaths, and what
+        happens between them is one step, unless somebody waits for one, or what is stored ends a halt."""
+        session, steps = self.session, self.steps
+        if not session.must_commit:
+            return False
+        is_apart = bool(self.guests) or steps.is_awaited or steps.is_behind or session.reconciliation.lacks
+        return not self._is_hurried or is_apart or session.record.is_full
 
     async def _think(self, time_ns: int) -> None:
         """Everything that is thought before `time_ns`: what is asked on the way is answered on the way.
@@ -344,6 +356,8 @@ class SessionRunner:
             if self._must_stop():
                 break
             if self._main.asking is not None and session.rounds.has_undispatched and not self.is_lost:
+                if session.must_commit:
+                    await self._store_main()
                 await self._consult(self._main.asking)
             elif self.guests and self.guests.ask():
                 await self._wait_for_guests()
@@ -351,7 +365,7 @@ class SessionRunner:
                 floor.advance_to(floor.thinks_at_ns)
             else:
                 break
-            if session.must_commit:
+            if self._must_store:
                 await self._store_main()
             if self.guests:
                 await self.guests.store_heard(floor.heard)
@@ -366,12 +380,14 @@ class SessionRunner:
         """
         asking.ask(self.session.rounds.take_undispatched())
         self.waits_for = "the answers of the models that were asked"
-        while asking.is_busy and not self._must_stop():
-            await asking.wait(_TICK_S)
-            if self._watch.is_lost():
-                await self._store_main()
-            await self._breathe(0)
-        self.waits_for = ""
+        try:
+            while asking.is_busy and not self._must_stop():
+                await asking.wait(_TICK_S)
+                if self._watch.is_lost():
+                    await self._store_main()
+                await self._breathe(0)
+        finally:
+            self.waits_for = ""
 
     async def _wait_for_guests(self) -> None:
         self.waits_for = "the answers of the models that were asked"
@@ -401,6 +417,9 @@ class SessionRunner:
             await self._breathe(0)
 
     async def _breathe(self, seconds: float) -> None:
+        """Others have their turn: what has happened is stored before they can hear of it."""
+        if self._is_hurried and self.session.must_commit:
+            await self._store_main()
         if self._on_progress is not None:
             self._on_progress()
         if seconds <= 0:

@@ -208,8 +208,8 @@ class Steps:
                 self._told_away += self._telling
                 self._telling = 0
             self._tell_away()
-            if not self.is_behind:
-                self.has_taken_out = False
+            # What is refused from now on is another step.
+            self.has_taken_out = False
             self.answers.tell(batch, answered)
 
     async def _put(self, batch: CommitBatch, acts: list[Act]) -> None:
@@ -256,6 +256,11 @@ class Steps:
     def is_behind(self) -> bool:
         """What happened before a step was undone is not done again yet."""
         return self.undone is not None or self.doing is not None or self.position < self.again_at
+
+    @property
+    def is_awaited(self) -> bool:
+        """Somebody waits until a step is stored, or for what the exchange answers in one."""
+        return bool(self._acts) or self.turn.locked() or len(self.answers) > 0
 
     async def carry_out(self, act: Callable[[], Any | Refusal]) -> Any | Refusal:
         """What `act` does to the session and returns, once it is stored. A Refusal has done nothing.

@@ -50,8 +50,12 @@ class Notice:
     details: Mapping[str, Any] = field(default_factory=dict)
 
 
-def notices_of(step: CommitBatch) -> Iterator[Notice]:
-    """In the order in which things are told: what was decided, what was sent, what came of it."""
+def notices_of(step: CommitBatch) -> list[Notice]:
+    """In the order in which things happened, and of one moment what was decided, what was sent, what came of it."""
+    return sorted(_told(step), key=lambda notice: notice.time_ns)
+
+
+def _told(step: CommitBatch) -> Iterator[Notice]:
     yield from map(_of_decision, step.decisions)
     yield from map(_of_event, step.events)
     yield from (_of_closed(position) for position in step.positions if not position.is_open)
