@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -19,9 +20,12 @@ from triplegain.agents.baselines.baseline import BuyAndHoldSettings
 from triplegain.agents.baselines.choice import BaselineChoice
 from triplegain.agents.ema_baseline import BaselineSettings
 from triplegain.domain.clock import NEVER, SECOND_NS
+from triplegain.domain.event_rows import NO_ROWS, EventRows
 from triplegain.domain.market import BestQuote, BookUpdate, FeedState, FeedStatus, Heartbeat, MarketEvent, PublicTrade
 from triplegain.domain.records import CommitBatch
+from triplegain.feeds.captures import event_columns
 from triplegain.feeds.captures.replay import open_replay
+from triplegain.market.row_stream import RowStream
 from triplegain.session.market_floor import MarketFloor
 from triplegain.session.runner import SessionRunner
 from triplegain.session.trading_session import TradingSession
@@ -72,9 +76,41 @@ def _one_by_one(feed: Any, floor: MarketFloor, accounts: list[Account], events: 
             account.act(number)
 
 
-def _by_stretches(floor: MarketFloor, accounts: list[Account], events: Sequence[MarketEvent], chance: Random) -> int:
+class _AsRows(RowStream):
+    """As a decoded capture tells them, in chunks of any length."""
+
+    def __init__(self, events: Sequence[MarketEvent], chance: Random) -> None:
+        self._left = deque(events)
+        self._chance = chance
+        self._rows, self._next = NO_ROWS, 0
+        self.passed = 0
+
+    def __next__(self) -> MarketEvent:
+        here = self._turn()
+        if here is None:
+            raise StopIteration
+        self._next += 1
+        return here[0].event(here[1])
+
+    def here(self) -> tuple[EventRows, int] | None:
+        return self._turn()
+
+    def pass_over(self, count: int) -> None:
+        self._next += count
+        self.passed += count
+
+    def _turn(self) -> tuple[EventRows, int] | None:
+        if self._next == len(self._rows):
+            chunk = [self._left.popleft() for _ in range(min(len(self._left), self._chance.randrange(1, 500)))]
+            self._rows, self._next = event_columns.read(event_columns.written(chunk)).rows_of(), 0
+        return (self._rows, self._next) if self._next < len(self._rows) else None
+
+
+def _by_stretches(
+    floor: MarketFloor, accounts: list[Account], events: Sequence[MarketEvent], coming: Iterator[MarketEvent], seed: int
+) -> int:
     """How many messages were taken together."""
-    coming, number, together = iter(events), 0, 0
+    chance, number, together = Random(seed), 0, 0
     stops = sorted({at for account in accounts for at in account.script} | {len(events)})
     waiting: MarketEvent | None = None
 
@@ -136,7 +172,11 @@ def _check(
     trader: BaselineChoice = _EMA,
 ) -> None:
     ends = []
-    for is_together in (False, True):
+    by_rows = _AsRows(events, Random(seed))
+    ways: list[Iterator[MarketEvent] | None] = [None, iter(events)]
+    if len(feed.instruments) == 1:
+        ways.append(by_rows)
+    for coming in ways:
         floor = MarketFloor({one: feed.depth[one.symbol] for one in feed.instruments}, feed.source)
         accounts = [
             _accounts(
@@ -152,21 +192,23 @@ def _check(
         heard = [_heard(account) for account in accounts]
         for account in accounts:
             account.script.setdefault(len(events) // 2, []).append(_aiming)
-        if is_together:
-            assert _by_stretches(floor, accounts, events, Random(seed)) > least * len(events)
-        else:
+        if coming is None:
             _one_by_one(feed, floor, accounts, events)
+        else:
+            assert _by_stretches(floor, accounts, events, coming, seed) > least * len(events)
         for account in accounts:
             account.end(len(events))
         markets = [market_of(account.session) for account in accounts]
         ends.append(([account.batches for account in accounts], markets, heard))
-    (batches, markets, heard), (batches_too, markets_too, heard_too) = ends
-    assert heard == heard_too and all(heard)
-    for one, other in zip(batches, batches_too, strict=True):
-        assert [batch.feed_position for batch in one] == [batch.feed_position for batch in other]
-        assert list(map(_unordered, one)) == list(map(_unordered, other))
-    assert markets == markets_too
+    (batches, markets, heard), *others = ends
+    for batches_too, markets_too, heard_too in others:
+        assert heard == heard_too and all(heard)
+        for one, other in zip(batches, batches_too, strict=True):
+            assert [batch.feed_position for batch in one] == [batch.feed_position for batch in other]
+            assert list(map(_unordered, one)) == list(map(_unordered, other))
+        assert markets == markets_too
     assert any(batch.fills for one in batches for batch in one)
+    assert len(ways) == 2 or by_rows.passed > 0.7 * least * len(events)
 
 
 @pytest.mark.parametrize("traders", [(False,), (True,), (False, True, False)])
@@ -175,6 +217,15 @@ def test_accounts_end_the_same_with_messages_taken_together(traders: tuple[bool,
     feed = demo(seed, seconds=100)
     _check(feed, list(feed.events()), traders, seed, 0.5)
     _check(feed, list(_troubled(list(feed.events()), Random(seed))), traders, seed, 0.3)
+
+
+@pytest.mark.parametrize("traders", [(False,), (True, False)])
+def test_accounts_end_the_same_with_messages_passed_over_as_rows(traders: tuple[bool, ...]) -> None:
+    for seed in (1, 2, 3):
+        whole = demo(seed, seconds=100)
+        feed = type(whole)(seed, whole.start_ns, whole.instruments[:1], 100 * SECOND_NS)
+        events = list(feed.events())
+        _check(feed, list(_troubled(events, Random(seed))) if seed > 1 else events, traders, seed, 0.3)
 
 
 @pytest.mark.parametrize("seed", range(1, 5))

@@ -12,6 +12,7 @@ from triplegain.domain.errors import InvalidValueError
 from triplegain.domain.market import MarketEvent
 from triplegain.market.feed import FeedError, MarkedFeed
 from triplegain.market.feed_marks import FeedMarks
+from triplegain.market.row_stream import RowStream
 from triplegain.session.market_mark import MarketMark, MarketMarks
 from triplegain.session.trading_session import TradingSession
 from triplegain.storage.session_store import StoredSession
@@ -35,6 +36,9 @@ def _begun(session: TradingSession, feed: MarkedFeed) -> tuple[Iterator[MarketEv
 
 def _at_first(events: Iterator[MarketEvent]) -> Iterator[MarketEvent]:
     """The same, the first of them found already: much may be read before it."""
+    if isinstance(events, RowStream):
+        events.here()
+        return events
     return chain(list(islice(events, 1)), events)
 
 

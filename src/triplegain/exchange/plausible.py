@@ -42,6 +42,12 @@ class PrintCheck:
             self.doubts = DoubtsSeen()
         return True
 
+    def is_plain(self, price: int, lots: int, last: int | None) -> bool:
+        """Whether it is believed at once, and changes no doubt."""
+        if last is None or self.doubts.in_a_row or not _is_near(price, last):
+            return False
+        return lots <= _QUANTITY_FACTOR or not self._is_too_large(lots)
+
     def _is_too_large(self, lots: int) -> bool:
         bids, asks = self._book.levels
         (bid_prices, ask_prices), most = self._book.prices, -(-lots // _QUANTITY_FACTOR)

@@ -7,13 +7,14 @@ only of what can concern it: a message that touches no order of an account costs
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Protocol
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from triplegain.domain.clock import Moment
+from triplegain.domain.clock import NEVER, Moment
+from triplegain.domain.event_rows import EventRows
 from triplegain.domain.instrument import Instrument
 from triplegain.domain.market import (
     CLOSED_STATES,
@@ -35,6 +36,7 @@ from triplegain.exchange.approach import Approach
 from triplegain.exchange.book import ASK, BID, NO_PRICES, BookSeen, OrderBook, is_better, reaches
 from triplegain.exchange.candle_time import AFTER_NS, ToldCandle
 from triplegain.exchange.plausible import DoubtsSeen, PrintCheck
+from triplegain.exchange.quiet_rows import Quiet, RowPass, is_at_rest
 
 #: Conditions that a new snapshot of the book ends.
 _UNTIL_SNAPSHOT = (
@@ -114,6 +116,27 @@ class Follower(Protocol):
     def fire_passed(self, moment: Moment) -> None:
         """Its stops that were gone through without a book meet it, if there is one."""
         ...
+
+
+class Aims(msgspec.Struct, frozen=True):
+    """When somebody has something to do beside what orders wait for: at a bid of `rise_at` or above, at an ask of
+    `fall_at` or below, at a trade of `trades_until_ns` or later, and at anything of `until_ns` or later."""
+
+    until_ns: int
+    trades_until_ns: int = NEVER
+    rise_at: int = NO_PRICES[ASK]
+    fall_at: int = NO_PRICES[BID]
+
+
+class RowsPassed(msgspec.Struct, frozen=True):
+    """So many messages; the latest time that one of them told, and the numbers of the trades among them."""
+
+    count: int
+    latest_ns: int
+    trades: Sequence[int]
+
+
+NONE_PASSED = RowsPassed(0, 0, ())
 
 
 class PublicStanding(msgspec.Struct, frozen=True):
@@ -391,6 +414,45 @@ class PublicMarket:
         self._tell(self._followers, lambda each: each.on_candle(candle))
         self.last, self.last_at_ns = candle.close, moment
         self.dated_ns = max(self.dated_ns, moment)
+
+    # -- messages that concern nobody ----------------------------------------------------------------------------
+
+    def pass_over(self, rows: EventRows, first: int, end: int, time_ns: int, aims: Aims) -> RowsPassed:
+        """Those from `first` on that can concern nobody, up to the first that may, or to `end`: they are taken as
+        `on_event` would take each of them. `time_ns`: when the message before was worked on. Nothing of `aims` is
+        reached yet."""
+        if self.state is not FeedState.SYNCED or not is_at_rest(self.book, (self._best[BID], self._best[ASK])):
+            return NONE_PASSED
+        is_book = self.depth is MarketDepth.BOOK
+        way = RowPass(self.book, self._tape, is_book, rows, self._quiet(aims))
+        way.last, way.last_at_ns, way.dated_ns = self.last, self.last_at_ns, self.dated_ns
+        count = way.run(first, end) - first
+        if not count:
+            return NONE_PASSED
+        self.last, self.last_at_ns, self.dated_ns = way.last, way.last_at_ns, way.dated_ns
+        self.received_at_ns, self._now_ns = rows.received[first + count - 1], max(time_ns, way.latest_ns)
+        self._messages += count
+        self.told = self._messages
+        return RowsPassed(count, way.latest_ns, way.trades)
+
+    def _quiet(self, aims: Aims) -> Quiet:
+        (best_bid, best_ask), (falling, rising), (lowest, highest) = self._best, self._triggers_at, self.no_news
+        least, most = max(lowest, falling + 1), min(highest, rising - 1)
+        if self.depth is not MarketDepth.BOOK:
+            # Trades are all the quotes it has.
+            least, most = max(least, aims.fall_at + 1), min(most, aims.rise_at - 1)
+        if self._listeners:
+            least, most = NO_PRICES[ASK], NO_PRICES[BID]
+        bids, asks = self._watchers
+        return Quiet(
+            (bids.keys(), asks.keys()),
+            min(best_ask, aims.rise_at),
+            max(best_bid, aims.fall_at),
+            (max(least, best_bid + 1), most),
+            (least, min(most, best_ask - 1)),
+            aims.until_ns,
+            aims.trades_until_ns,
+        )
 
     # -- what is kept --------------------------------------------------------------------------------------------
 

@@ -80,6 +80,13 @@ class BaselineTrader:
         builder = self._builders.get(trade.symbol)
         return builder is not None and builder.closes_ns <= trade.exchange_time_ns and not self._is_told(trade)
 
+    def decides_from_ns(self, symbol: str) -> int:
+        """No earlier trade of a symbol closes a candle. 0 before its first one: from when on is not known."""
+        builder = self._builders.get(symbol)
+        if builder is None:
+            return NEVER
+        return 0 if builder.closes_ns == NEVER else builder.closes_ns
+
     def _is_told(self, trade: PublicTrade) -> bool:
         return trade.exchange_time_ns <= self._told_ns.get(trade.symbol, 0)
 

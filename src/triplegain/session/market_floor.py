@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from heapq import heappop, heappush
-from itertools import islice
 from typing import Any, Protocol
 
 from triplegain.domain.clock import NEVER
@@ -26,9 +25,11 @@ from triplegain.domain.market import (
     PublicTrade,
 )
 from triplegain.domain.quote import QuoteSource
-from triplegain.exchange.public_market import PublicMarket, public_markets
+from triplegain.exchange.book import ASK, BID, NO_PRICES
+from triplegain.exchange.public_market import Aims, PublicMarket, public_markets
 from triplegain.market.indicators.settings import IndicatorSettings
 from triplegain.market.prices.price_source import PaperPriceSource
+from triplegain.market.row_stream import RowStream
 from triplegain.market.snapshot.market_view import MarketView
 from triplegain.market.snapshot.settings import SnapshotSettings
 from triplegain.session.venue_conditions import says_now
@@ -63,12 +64,20 @@ class OnFloor(Protocol):
         """Symbols whose prices it watches."""
         ...
 
+    def aim(self, symbol: str) -> tuple[int | None, int | None]:
+        """The bid from which on, and the ask from which down, a market that it watches has come there; in ticks."""
+        ...
+
     def has_reached(self, symbol: str) -> bool:
         """Whether the quotes of a market that it watches have come to where it has something to do."""
         ...
 
     def decides_by(self, trade: PublicTrade) -> bool:
         """Whether it closes a candle by which something is decided."""
+        ...
+
+    def decides_from_ns(self, symbol: str) -> int:
+        """No earlier trade of a market does."""
         ...
 
     def on_tape(self, trade: PublicTrade) -> None:
@@ -251,7 +260,15 @@ class MarketFloor:
         aiming = {symbol: [each for each in sessions if symbol in each.aims_at] for symbol in self.markets}
         taken = heard_ns = 0
         self._closed.clear()
-        for event in islice(events, most):
+        rows = events if isinstance(events, RowStream) else None
+        while taken < most:
+            if rows is not None:
+                passed, latest_ns = self._pass_over(rows, most - taken, until_ns, sessions, aiming)
+                taken, heard_ns = taken + passed, max(heard_ns, latest_ns)
+                if taken == most:
+                    break
+            if (event := next(events, None)) is None:
+                break
             time_ns = event.exchange_time_ns
             market = self.markets.get(event.symbol)
             if market is None or time_ns >= until_ns or not _may_be_quiet(event):
@@ -278,6 +295,46 @@ class MarketFloor:
                 self._do(each, each.on_tape, trade)
         self._stand_at(self.now_ns, heard_ns, sessions)
         return taken, None
+
+    def _pass_over(
+        self,
+        events: RowStream,
+        most: int,
+        until_ns: int,
+        sessions: Sequence[OnFloor],
+        aiming: Mapping[str, Sequence[OnFloor]],
+    ) -> tuple[int, int]:
+        """Messages that can touch nobody, without an event of each; how many, and the latest time that they told."""
+        here = events.here()
+        if here is None:
+            return 0, 0
+        rows, first = here
+        symbol = rows.symbols[first]
+        market = self.markets.get(symbol)
+        if market is None or any(each.has_reached(symbol) for each in aiming[symbol]):
+            return 0, 0
+        rises, falls = [], []
+        for each in aiming[symbol]:
+            rise, fall = each.aim(symbol)
+            rises += [] if rise is None else [rise]
+            falls += [] if fall is None else [fall]
+        aims = Aims(
+            until_ns,
+            min(each.decides_from_ns(symbol) for each in sessions),
+            min(rises, default=NO_PRICES[ASK]),
+            max(falls, default=NO_PRICES[BID]),
+        )
+        passed = market.pass_over(rows, first, min(first + most, len(rows)), self.now_ns, aims)
+        if passed.count:
+            events.pass_over(passed.count)
+            self.now_ns = max(self.now_ns, passed.latest_ns)
+            for number in passed.trades:
+                trade = rows.event(number)
+                for _, _, view in self._views:
+                    view.on_event(trade)
+                for each in sessions:
+                    self._do(each, each.on_tape, trade)
+        return passed.count, passed.latest_ns
 
     def _stand_at(self, time_ns: int, heard_ns: int, sessions: Iterable[OnFloor]) -> None:
         """Everybody knows how late it is after messages that only the markets have taken, and when the feed was alive:

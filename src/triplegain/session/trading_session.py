@@ -223,11 +223,17 @@ class TradingSession(SessionComponents):
     def aims_at(self) -> Collection[str]:
         return self._targets
 
+    def aim(self, symbol: str) -> tuple[int | None, int | None]:
+        return self._targets[symbol]
+
     def has_reached(self, symbol: str) -> bool:
         return self._is_reached(symbol, self._targets[symbol])
 
     def decides_by(self, trade: PublicTrade) -> bool:
         return self.trader is not None and self.trader.decides_by(trade)
+
+    def decides_from_ns(self, symbol: str) -> int:
+        return NEVER if self.trader is None else self.trader.decides_from_ns(symbol)
 
     def on_tape(self, trade: PublicTrade) -> None:
         if self.trader is not None:

@@ -18,9 +18,10 @@ from triplegain.domain.clock import MINUTE_NS
 from triplegain.domain.instrument import Instrument
 from triplegain.domain.market import MarketDepth, MarketEvent
 from triplegain.feeds.captures.capture import Capture, VerifyReport
-from triplegain.feeds.captures.decoded_file import CaptureFacts, DamagedFileError, DecodedFile, DecodedWriter
+from triplegain.feeds.captures.decoded_file import CaptureFacts, DecodedFile, DecodedWriter
 from triplegain.feeds.captures.decoded_folder import DecodedFolder
 from triplegain.feeds.captures.event_columns import Place
+from triplegain.feeds.captures.kept_events import KeptEvents
 from triplegain.market.feed_marks import AnyPlace, FeedMarks, unmarked
 
 #: Events of a chunk.
@@ -101,29 +102,13 @@ class DecodedCapture:
         return self._decoder.verify()
 
     def _kept(self, found: DecodedFile, marks: FeedMarks) -> Iterator[MarketEvent]:
-        begun_at = at = marks.position
-        chunks = found.chunks(at)
-        while True:
-            try:
-                chunk = next(chunks, None)
-                if chunk is None:
-                    return
-                before, columns = chunk
-                events = islice(columns.events(), at - before, None)
-            except DamagedFileError:
-                break
-            for place in columns.places:
-                if place.told >= at - before:
-                    yield from islice(events, before + place.told - at)
-                    at = before + place.told
-                    if place.time_ns >= marks.due_ns:
-                        marks.put(place.position, msgspec.Raw(place.form), place.time_ns)
-            yield from events
-            at = before + len(columns)
-        self._found = None
-        self._folder.remove(self._name)
-        again = self._making(marks) if marks.start is None else self._decoder.events(marks)
-        yield from islice(again, at - begun_at, None)
+        def again(told: int) -> Iterator[MarketEvent]:
+            self._found = None
+            self._folder.remove(self._name)
+            anew = self._making(marks) if marks.start is None else self._decoder.events(marks)
+            return islice(anew, told, None)
+
+        return KeptEvents(found, marks, again)
 
     def _making(self, marks: FeedMarks) -> Iterator[MarketEvent]:
         places = _Places(marks)

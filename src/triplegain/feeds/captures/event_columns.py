@@ -19,12 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from triplegain.domain.errors import InvalidValueError
+from triplegain.domain.event_rows import BOOK, BOUGHT, CANDLE, NO_NUMBER, OTHER, QUOTE, SNAPSHOT, SOLD, EventRows
 from triplegain.domain.market import BestQuote, BookUpdate, Candle, CandleClosed, Level, MarketEvent, PublicTrade
 from triplegain.domain.orders import Side
-
-BOOK, SNAPSHOT, QUOTE, BOUGHT, SOLD, CANDLE, OTHER = range(7)
-_TRADES = {BOUGHT: Side.BUY, SOLD: Side.SELL}
-_NO_NUMBER = -1
 
 #: The columns in the order in which they are written.
 _COLUMNS = {
@@ -77,36 +74,39 @@ class EventColumns:
     def __len__(self) -> int:
         return len(self.kinds)
 
+    def rows_of(self) -> EventRows:
+        """The same as plain numbers, from which each event can be made that was written."""
+        return EventRows(
+            len({*self.names} - {""}) == 1,
+            [self.names[number] for number in self.symbols.tolist()],
+            self.kinds.tolist(),
+            self.times.tolist(),
+            self.received.tolist(),
+            self.numbers.tolist(),
+            self.ends.tolist(),
+            self.bids.tolist(),
+            self.depths.tolist(),
+            self.rows[:, 0].tolist(),
+            self.rows[:, 1].tolist(),
+            self._other,
+        )
+
     def events(self) -> Iterator[MarketEvent]:
-        """The events, each equal to the one that was written. One after the other: so many at once that nobody has
-        looked at yet would keep the collector of garbage busy."""
-        names = [self.names[number] for number in self.symbols.tolist()]
-        prices, lots = self.rows[:, 0].tolist(), self.rows[:, 1].tolist()
-        start = 0
-        for kind, name, time, received, number, end, bids, depth in zip(
-            self.kinds.tolist(), names, self.times.tolist(), self.received.tolist(), self.numbers.tolist(),
-            self.ends.tolist(), self.bids.tolist(), self.depths.tolist(), strict=True,
-        ):  # fmt: skip
-            if kind <= SNAPSHOT:
-                middle = start + bids
-                own_bids = tuple(zip(prices[start:middle], lots[start:middle], strict=True)) if bids else ()
-                own_asks = tuple(zip(prices[middle:end], lots[middle:end], strict=True)) if middle < end else ()
-                yield BookUpdate(name, time, received, own_bids, own_asks, kind == SNAPSHOT, depth)
-            elif kind in _TRADES:
-                trade_id = "" if number < 0 else str(number)
-                yield PublicTrade(name, time, received, prices[start], lots[start], _TRADES[kind], trade_id)
-            elif kind == QUOTE:
-                bid, ask = (prices[start], lots[start]), (prices[start + 1], lots[start + 1])
-                yield BestQuote(name, time, received, bid, ask)
-            elif kind == CANDLE:
-                opened, opens, low, volume = prices[start:end]
-                length, high, close, trades = lots[start:end]
-                candle = Candle(name, opened, length, opens, high, low, close, volume, trades)
-                yield CandleClosed(name, time, received, candle)
-            else:
-                other, form = self._others[number]
-                yield msgspec.msgpack.decode(form, type=_EVENTS[other])
-            start = end
+        """One after the other: so many at once that nobody has looked at yet would keep the collector of garbage
+        busy."""
+        return map(self.rows_of().event, range(len(self)))
+
+    def _other(self, message: int) -> MarketEvent:
+        if self.kinds[message] == OTHER:
+            kind, form = self._others[int(self.numbers[message])]
+            event: MarketEvent = msgspec.msgpack.decode(form, type=_EVENTS[kind])
+            return event
+        end = int(self.ends[message])
+        opened, opens, low, volume = self.rows[end - 4 : end, 0].tolist()
+        length, high, close, trades = self.rows[end - 4 : end, 1].tolist()
+        name = self.names[int(self.symbols[message])]
+        candle = Candle(name, opened, length, opens, high, low, close, volume, trades)
+        return CandleClosed(name, int(self.times[message]), int(self.received[message]), candle)
 
 
 def written(events: Sequence[MarketEvent], places: Sequence[Place] = ()) -> bytes:
@@ -117,14 +117,14 @@ def written(events: Sequence[MarketEvent], places: Sequence[Place] = ()) -> byte
     rows: list[Level] = []
     others: list[tuple[str, msgspec.Raw]] = []
     for event in events:
-        number, own_bids = _NO_NUMBER, 0
+        number, own_bids = NO_NUMBER, 0
         match event:
             case BookUpdate(bids=bids):
                 kind, own_bids = (SNAPSHOT if event.snapshot else BOOK), len(bids)
                 rows += bids
                 rows += event.asks
             case PublicTrade(trade_id=trade_id) if not trade_id or _is_number(trade_id):
-                kind, number = (BOUGHT if event.side is Side.BUY else SOLD), int(trade_id or _NO_NUMBER)
+                kind, number = (BOUGHT if event.side is Side.BUY else SOLD), int(trade_id or NO_NUMBER)
                 rows.append((event.price, event.quantity))
             case BestQuote():
                 kind = QUOTE
