@@ -39,6 +39,7 @@ from triplegain.feeds.captures.event_columns import Place
 from triplegain.feeds.captures.replay import ReplayFeed, open_replay
 from triplegain.market.feed import MarkedFeed
 from triplegain.market.feed_marks import FeedMarks
+from triplegain.market.row_stream import RowStream
 
 _BOOK = "kraken_wsv2_btcusd_book/orderbook-v2.json"
 _L2 = "binance_spot_l2_trades_btcusdt_2024-08"
@@ -130,6 +131,8 @@ def test_places_fit_both_ways(captures: Path, folder: DecodedFolder) -> None:
     whole = _noted(plain, first)
     assert _noted(kept, second) == whole and _noted(kept, third) == whole
     assert first.all == second.all == third.all and len(first.all) > 100
+    passed = Noted(None, MINUTE_NS)
+    assert _passed_over(kept.events(passed), passed, Random(2)) == whole and passed.all == first.all
     assert check(kept, MINUTE_NS) > 100
     for mark in Random(1).sample(first.all, 5):
         assert list(kept.events(FeedMarks(mark))) == list(plain.events(FeedMarks(mark))) == whole[mark.position :]
@@ -144,6 +147,22 @@ def _noted(feed: MarkedFeed, marks: Noted) -> list[MarketEvent]:
     for event in feed.events(marks):
         told.append(event)
         marks.handed += 1
+    return told
+
+
+def _passed_over(events: Iterator[MarketEvent], marks: Noted, chance: Random) -> list[MarketEvent]:
+    """Told as rows, so many at once, with some messages between."""
+    assert isinstance(events, RowStream)
+    told: list[MarketEvent] = []
+    while (here := events.here()) is not None:
+        rows, number = here
+        count = min(chance.randrange(1, 3_000), len(rows) - number)
+        told += [rows.event(number + each) for each in range(count)]
+        marks.handed += count
+        events.pass_over(count)
+        told += islice(events, 1)
+        marks.handed = len(told)
+    assert next(events, None) is None
     return told
 
 

@@ -13,6 +13,7 @@ from triplegain.domain.clock import NEVER
 from triplegain.domain.market import Candle, CandleClosed, MarketEvent, PastCandles, PublicTrade
 from triplegain.domain.parts import Parts
 from triplegain.market.candles.candles import CandleBuilder, CandleProgress
+from triplegain.market.candles.trade_run import TradeRun
 
 #: What it remembers: the candles of each symbol, and when it looks again.
 TRADER_PARTS = ("session.trader", "session.trader_due")
@@ -74,6 +75,19 @@ class BaselineTrader:
             self._closed(event.symbol, builder.on_candle(event.candle))
         elif isinstance(event, PastCandles):
             self._warm_up(event, builder)
+
+    def on_trades(self, run: TradeRun) -> None:
+        """Trades that close no candle."""
+        builder = self._builders.get(run.symbol)
+        if builder is None:
+            return
+        if run.earliest_ns < builder.takes_from_ns or run.earliest_ns <= self._told_ns.get(run.symbol, 0):
+            for trade in run.trades():
+                self.on_event(trade)
+            return
+        self._changed(run.symbol)
+        builder.add(run.newest_ns, run.prices, run.volume, run.count)
+        self._wait(run.newest_ns)
 
     def decides_by(self, trade: PublicTrade) -> bool:
         """Whether it closes a candle: one of the trade's own symbol may be over before the others'."""

@@ -27,6 +27,7 @@ from triplegain.domain.market import (
 from triplegain.domain.quote import QuoteSource
 from triplegain.exchange.book import ASK, BID, NO_PRICES
 from triplegain.exchange.public_market import Aims, PublicMarket, public_markets
+from triplegain.market.candles.trade_run import TradeRun
 from triplegain.market.indicators.settings import IndicatorSettings
 from triplegain.market.prices.price_source import PaperPriceSource
 from triplegain.market.row_stream import RowStream
@@ -82,6 +83,10 @@ class OnFloor(Protocol):
 
     def on_tape(self, trade: PublicTrade) -> None:
         """A trade while it is still, for whoever makes candles of them; none by which it decides."""
+        ...
+
+    def on_trades(self, run: TradeRun) -> None:
+        """Several of them."""
         ...
 
     def before(self, event: MarketEvent, time_ns: int) -> None:
@@ -328,12 +333,12 @@ class MarketFloor:
         if passed.count:
             events.pass_over(passed.count)
             self.now_ns = max(self.now_ns, passed.latest_ns)
-            for number in passed.trades:
-                trade = rows.event(number)
+            if passed.trades:
+                run = TradeRun.of(rows, passed.trades)
                 for _, _, view in self._views:
-                    view.on_event(trade)
+                    view.on_trades(run)
                 for each in sessions:
-                    self._do(each, each.on_tape, trade)
+                    self._do(each, each.on_trades, run)
         return passed.count, passed.latest_ns
 
     def _stand_at(self, time_ns: int, heard_ns: int, sessions: Iterable[OnFloor]) -> None:

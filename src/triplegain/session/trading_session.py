@@ -42,6 +42,7 @@ from triplegain.domain.records import CommitBatch, OpenRows, Outcome
 from triplegain.domain.refusals import Code, Refusal
 from triplegain.llm.reply import ModelReply
 from triplegain.market.candles.timeframe import timeframe
+from triplegain.market.candles.trade_run import TradeRun
 from triplegain.market.snapshot.sighting import Sighting
 from triplegain.market.snapshot.snapshot import NoSnapshot, Snapshot
 from triplegain.risk.engine import RiskEngine
@@ -238,6 +239,10 @@ class TradingSession(SessionComponents):
     def on_tape(self, trade: PublicTrade) -> None:
         if self.trader is not None:
             self.trader.on_event(trade)
+
+    def on_trades(self, run: TradeRun) -> None:
+        if self.trader is not None:
+            self.trader.on_trades(run)
 
     def be_at(self, time_ns: int) -> None:
         self.now_ns = max(self.now_ns, time_ns)

@@ -93,10 +93,22 @@ class CandleBuilder:
         is closed already is passed over."""
         time_ns, price = trade.exchange_time_ns, trade.price
         closed = self.advance_to(time_ns)
+        self.add(time_ns, (price, price, price, price), trade.quantity, 1)
+        return closed
+
+    @property
+    def takes_from_ns(self) -> int:
+        """Earlier trades are passed over: of trades from there on several may be added at once, where none of them
+        closes a candle."""
+        if self._prices is not None:
+            return self._open_time_ns
+        return max(self._open_time_ns if self._last is None else self._last.close_time_ns, self._newest_ns)
+
+    def add(self, time_ns: int, prices: Prices, volume: int, trades: int) -> None:
+        """Trades of the interval as it is, up to the newest of that time."""
         begins_ns = self._open_time_ns if self._prices is not None or self._last is None else self._last.close_time_ns
         if time_ns >= begins_ns:
-            self._add(time_ns, (price, price, price, price), trade.quantity, 1)
-        return closed
+            self._add(time_ns, prices, volume, trades)
 
     def on_candle(self, candle: Candle) -> list[Candle]:
         """Take a finished candle whose length divides ours. One that does not follow the one before comes after a hole,

@@ -11,6 +11,7 @@ from triplegain.domain.market import Candle, PastCandles, PublicTrade
 from triplegain.market.candles.candle_series import CandleSeries
 from triplegain.market.candles.candles import LONGEST_SILENCE_NS, Prices, grown
 from triplegain.market.candles.timeframe import Timeframe
+from triplegain.market.candles.trade_run import TradeRun
 from triplegain.market.indicators.suite import IndicatorSuite
 
 _NOT_BEGUN = -1
@@ -95,6 +96,16 @@ class UnfinishedCandle:
         self.newest_ns = max(self.newest_ns, time_ns)
         self.volume += volume
         self.trades += trades
+
+    def add_run(self, run: TradeRun) -> None:
+        """Trades, of this interval or from before it."""
+        is_first = self.prices is None and run.earliest_ns < self.newest_ns
+        if is_first or run.earliest_ns < max(self.open_ns, self.known_before_ns):
+            for trade in run.trades():
+                price = trade.price
+                self.add(trade.exchange_time_ns, (price, price, price, price), trade.quantity, 1)
+        else:
+            self.add(run.newest_ns, run.prices, run.volume, run.count)
 
     def take(self, candle: Candle) -> list[Candle]:
         """A finer or equal candle, closed; ours that are closed by then, oldest first."""
@@ -214,6 +225,11 @@ class SymbolCandles:
         for unfinished in self.unfinished.values():
             unfinished.add(time_ns, prices, trade.quantity, 1)
         return closed
+
+    def on_trades(self, run: TradeRun) -> None:
+        """Trades that close nothing."""
+        for unfinished in self.unfinished.values():
+            unfinished.add_run(run)
 
     def on_candle(self, candle: Candle) -> list[Candle]:
         """A closed candle of a feed that has nothing finer. One that does not follow the one before comes after a hole:

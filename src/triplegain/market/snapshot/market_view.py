@@ -21,6 +21,7 @@ from triplegain.domain.market import (
 from triplegain.domain.quote import Quote
 from triplegain.market.candles.symbol_candles import SymbolCandles
 from triplegain.market.candles.timeframe import timeframe
+from triplegain.market.candles.trade_run import TradeRun
 from triplegain.market.indicators.settings import IndicatorSettings
 from triplegain.market.indicators.suite import IndicatorSuite
 from triplegain.market.snapshot.book_features import BookLevels
@@ -80,6 +81,12 @@ class MarketView:
             closed += self._tell(view, event)
         self._heard_ns = max(self._heard_ns, time_ns)
         return closed
+
+    def on_trades(self, run: TradeRun) -> None:
+        """Trades that close nothing."""
+        view = self.views.get(run.symbol)
+        if view is not None:
+            view.candles.on_trades(run)
 
     def heard(self, time_ns: int) -> None:
         """Messages up to that time have told nothing of candles, which none closes."""
