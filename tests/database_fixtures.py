@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import os
+import shutil
 import threading
 from collections.abc import Coroutine, Iterator
 from itertools import count
@@ -21,6 +22,7 @@ import pytest
 from triplegain.storage.embedded import EmbeddedCluster
 from triplegain.storage.migrations import migrate
 from triplegain.storage.postmaster import DATABASE
+from triplegain.storage.server_identity import RunsAs, ServerIdentity
 
 MIGRATIONS = Path(__file__).resolve().parent.parent / "migrations"
 _TEMPLATE = "migrated"
@@ -109,6 +111,25 @@ def database_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
             fcntl.flock(lock, fcntl.LOCK_EX)
             run_apart(_make_template(url))
         yield url
+
+
+@pytest.fixture(scope="session", autouse=True)
+def copied_clusters(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """The first cluster that this process makes is kept, and those after it are copies: a quarter of the work."""
+    make, kept = EmbeddedCluster._create, tmp_path_factory.mktemp("made") / "data"
+
+    def copied(cluster: EmbeddedCluster, identity: ServerIdentity) -> None:
+        if identity.runs_as is RunsAs.NOBODY:
+            make(cluster, identity)
+        elif kept.exists():
+            shutil.copytree(kept, cluster.cluster, symlinks=True)
+        else:
+            make(cluster, identity)
+            shutil.copytree(cluster.cluster, kept, symlinks=True)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(EmbeddedCluster, "_create", copied)
+        yield
 
 
 class ReusedDatabase:
