@@ -30,7 +30,7 @@ async def stored_status(database_url: str) -> str | None:
 
 @pytest.mark.parametrize("gone", [False, True], ids=["line", "server"])
 @pytest.mark.parametrize("cut", ["request", "answer"])
-@pytest.mark.parametrize("after", seeds(5, always=3))
+@pytest.mark.parametrize("after", seeds(5, always=2))
 async def test_what_is_told_of_an_order_agrees_with_its_row(
     database_url: str, tmp_path: Path, cut: str, after: int, gone: bool
 ) -> None:

@@ -14,7 +14,7 @@ _CAPTURE = "binance_spot_l2_trades_btcusdt_2024-08"
 _STALE_S, _RECONNECT_S = 0.8, 1.6
 
 #: These few stand for the others in the quick tests.
-_QUICK = ("connection reset", "wrong checksum", "one instrument cancel only", "garbage, 20 times")
+_QUICK = ("connection reset", "wrong checksum", "one instrument cancel only")
 
 #: Seconds from the end of a fault to the first order accepted; from its beginning where it has none.
 _WITHIN_S = 3.0

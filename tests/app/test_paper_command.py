@@ -70,7 +70,7 @@ def test_what_a_run_leaves_behind_adds_up(shared_home: PaperHome, minute: dict[s
 def test_a_fresh_home_gives_the_same_run_and_keeps_its_secrets(tmp_path: Path, minute: dict[str, Any]) -> None:
     """Also the whole way of a first start: cluster made, server started and stopped again."""
     home = PaperHome(tmp_path / "home")
-    summary = home.start("paper", "--speed", "max", "--json", "--duration", "1m").wait().answer
+    summary = home.paper("--duration", "1m")
     assert {name: summary[name] for name in _COMPARED} == {name: minute[name] for name in _COMPARED}
     assert (home.path / "admin.key").stat().st_mode & 0o777 == 0o600
     assert home.path.stat().st_mode & 0o777 == 0o700

@@ -21,7 +21,7 @@ from triplegain.feeds.captures.replay import open_replay
 from triplegain.session.market_mark import MarketMark, sealed
 from triplegain.session.trading_session import TradingSession
 
-SECONDS = 150
+SECONDS = 100
 
 
 def test_a_demo_market_goes_on_from_its_mark_as_if_nobody_had_been_away() -> None:

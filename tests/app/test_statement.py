@@ -82,8 +82,8 @@ def marked(session: TradingSession, balances: Mapping[str, Decimal]) -> Decimal 
 @pytest.mark.parametrize("opening", [{"USDT": "10000"}, {"USDT": "5000", "BTC": "0.05", "XRP": "1000"}])
 async def test_view_report_and_sql_say_the_same_at_every_snapshot(database_url: str, opening: dict[str, str]) -> None:
     balances = {asset: Decimal(amount) for asset, amount in opening.items()}
-    feed = demo(seed=3, seconds=240)
-    session = TradingSession(settings_for(feed, initial_balances=balances, snapshot_interval_ns=10 * SECOND_NS))
+    feed = demo(seed=3, seconds=150)
+    session = TradingSession(settings_for(feed, initial_balances=balances, snapshot_interval_ns=6 * SECOND_NS))
     equities: list[Decimal] = []
 
     def look(

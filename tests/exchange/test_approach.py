@@ -5,11 +5,12 @@ from __future__ import annotations
 import random
 
 import pytest
+from tests.examples import seeds
 
 from triplegain.exchange.approach import HIGH, LOW, Approach
 
 
-@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("seed", seeds(8, always=3))
 def test_it_is_what_a_look_at_all_trades_finds(seed: int) -> None:
     """Orders come and go, several of one moment and with trades in between, and some trades are told late; now and then
     all of it is stored and put back."""

@@ -135,7 +135,7 @@ def test_a_restored_exchange_on_the_tape_goes_on_identically(
 def test_a_restored_exchange_with_orders_of_every_type_goes_on_identically(
     stream: list[Action], delay: tuple[int, int, int, int], model: QueueModel
 ) -> None:
-    check(stream, settings_of(delay, model), MarketDepth.BOOK, every=9)
+    check(stream, settings_of(delay, model), MarketDepth.BOOK, every=18)
 
 
 @settings(_quick, max_examples=30)
@@ -143,7 +143,7 @@ def test_a_restored_exchange_with_orders_of_every_type_goes_on_identically(
 def test_a_restored_exchange_on_the_tape_with_orders_of_every_type_goes_on_identically(
     stream: list[Action], delay: tuple[int, int, int, int]
 ) -> None:
-    check(stream, settings_of(delay), MarketDepth.TAPE, every=9)
+    check(stream, settings_of(delay), MarketDepth.TAPE, every=18)
 
 
 def test_a_print_that_comes_after_the_restart_is_still_counted_once(usual: Any, bench: Callable[..., Any]) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from tests.examples import seeds
 from tests.exchange.streams import INSTRUMENT, SIDES, PublicBook, Trader, drawn_stream, new_exchange, settings_of
 from tests.exchange.test_checkpoint import as_text, shuffled
 from tests.exchange.test_invariants import Auditor
@@ -129,7 +130,7 @@ def play(
 
 
 @pytest.mark.parametrize("depth", [MarketDepth.BOOK, MarketDepth.TAPE])
-@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("seed", seeds(12, always=4))
 def test_books_balance_and_a_restored_exchange_goes_on_identically(seed: int, depth: MarketDepth) -> None:
     opening, steps = ("10", "1000") if seed % 2 else ("0.3", "30"), steps_of(seed)
     if depth is MarketDepth.TAPE:

@@ -12,6 +12,7 @@ from triplegain.feeds.captures.replay import list_captures, open_replay, verify_
 from triplegain.market.feed import CaptureError
 
 
+@pytest.mark.slow
 def test_every_recorded_market_is_listed(captures: Path) -> None:
     found = {str(summary.path.relative_to(captures)): summary for summary in list_captures(captures)}
     assert len(found) == 24 and not any(summary.problem for summary in found.values())
@@ -19,6 +20,13 @@ def test_every_recorded_market_is_listed(captures: Path) -> None:
     assert (tape.symbol, tape.depth, tape.rows) == ("BTC/USDT", MarketDepth.TAPE, 26_921)
     hours = found["kraken_ohlcv_btcusdt/XBTUSDT_60.csv"]
     assert (hours.symbol, hours.rows, hours.candle_length_ns) == ("BTC/USDT", 41_379, 3600 * 10**9)
+
+
+def test_recorded_markets_are_listed_with_what_they_hold(captures: Path) -> None:
+    [book] = list_captures(captures / "kraken_wsv2_btcusd_book")
+    assert (book.symbol, book.depth, book.rows) == ("BTC/USD", MarketDepth.BOOK, 510)
+    tape, *_ = list_captures(captures / "kraken_trades_btcusdt_2023-11" / "BTC_USDT-trades.feather")
+    assert (tape.symbol, tape.depth, tape.rows) == ("BTC/USDT", MarketDepth.TAPE, 26_921)
 
 
 def test_a_damaged_file_is_listed_with_its_problem(tmp_path: Path) -> None:
@@ -44,7 +52,7 @@ def test_a_table_without_a_column_that_is_needed_is_listed_with_its_problem_besi
     [
         ("kraken_wsv2_btcusd_book", VerifyReport(510, 0, 0)),
         ("kraken_wsv2_minagbp_book", VerifyReport(30, 0, 0)),
-        ("binance_spot_l2_trades_btcusdt_2024-08", VerifyReport(6495, 0, 0)),
+        pytest.param("binance_spot_l2_trades_btcusdt_2024-08", VerifyReport(6495, 0, 0), marks=pytest.mark.slow),
         # One trade id is missing at each page of 1000.
         ("kraken_trades_btcusdt_2023-11/BTC_USDT-trades.feather", VerifyReport(26_921, 0, 26)),
         # 1.3 % of the hours are empty: five and more in a row are a hole.

@@ -65,7 +65,7 @@ class Only:
 
 @pytest.mark.parametrize(
     ("market", "count"),
-    [(_by_the_book, 8), pytest.param(_by_the_book, 50, marks=pytest.mark.slow), (_by_the_tape, 4), (_by_candles, 3)],
+    [(_by_the_book, 5), pytest.param(_by_the_book, 50, marks=pytest.mark.slow), (_by_the_tape, 4), (_by_candles, 3)],
 )
 def test_accounts_that_share_a_market_are_what_they_would_be_alone(
     market: Callable[[int], tuple[Any, list[MarketEvent]]], count: int

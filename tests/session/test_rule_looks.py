@@ -62,7 +62,7 @@ def looks_at_a_demo_market(minutes: int) -> Iterator[Seen]:
 def test_a_look_that_is_worked_out_after_the_market_has_gone_on_says_what_it_said_then() -> None:
     looks = RuleLooks({})
     kept: list[tuple[Seen, Look]] = []
-    for seen in looks_at_a_demo_market(20):
+    for seen in looks_at_a_demo_market(10):
         assert isinstance(seen.agent.work, MarketAnalysis)
         kept.append((seen, looks.look(seen.agent, seen.agent.work, seen.symbol, seen.sighted)))
     answers = [(seen.said, look.verdict, look.answer) for seen, look in kept]
@@ -81,7 +81,7 @@ def test_a_verdict_is_stored_once_and_the_last_look_when_the_run_ends() -> None:
     desk, record = analysts()
     last: dict[tuple[str, str], Seen] = {}
     expected = []
-    for seen in looks_at_a_demo_market(20):
+    for seen in looks_at_a_demo_market(10):
         before = last.get((seen.agent.name, seen.symbol))
         if before is None or verdict_of(before.said) != verdict_of(seen.said):
             expected.append((seen.agent.name, seen.symbol, seen.time_ns))

@@ -55,7 +55,7 @@ def test_the_same_market_gives_the_same_record(market: Any, open_session: Any, p
     assert len(first) > 50
 
 
-@pytest.mark.parametrize("cut", [500, 1999, 3456])
+@pytest.mark.parametrize("cut", [1999, *(pytest.param(cut, marks=pytest.mark.slow) for cut in (500, 3456))])
 def test_a_session_stored_and_restored_goes_on_identically(
     market: Any, open_session: Callable[..., TradingSession], play: Any, cut: int
 ) -> None:

@@ -82,7 +82,7 @@ async def test_what_is_no_backup_is_refused_and_changes_nothing(database_url: st
     await database.close()
 
 
-@pytest.mark.parametrize("lost", [1, 100, 20_000])
+@pytest.mark.parametrize("lost", [1, pytest.param(100, marks=pytest.mark.slow), 20_000])
 async def test_a_backup_that_is_cut_off_is_refused_and_changes_nothing(
     database_url: str, empty_database_url: str, tmp_path: Path, lost: int
 ) -> None:
