@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from tests.session.sessions import demo, settings_for
+from tests.session.sessions import demo, played, settings_for
 
 from triplegain.domain.market import MarketEvent
 from triplegain.feeds.demo.demo import DemoMarket
@@ -26,16 +26,4 @@ def open_session() -> Callable[..., TradingSession]:
 
 @pytest.fixture
 def play() -> Callable[[TradingSession, Iterator[MarketEvent]], list[Any]]:
-    """Play events; returns fills, ledger entries and decisions in the order they were recorded."""
-
-    def run(session: TradingSession, events: Iterator[MarketEvent]) -> list[Any]:
-        recorded: list[Any] = []
-        for event in events:
-            session.on_event(event)
-            if session.must_commit:
-                batch = session.take_batch(0, 0)
-                recorded += [*batch.events, *batch.entries, *batch.decisions]
-        batch = session.take_batch(0, 0)
-        return [*recorded, *batch.events, *batch.entries, *batch.decisions]
-
-    return run
+    return played

@@ -10,10 +10,10 @@ from random import Random
 from typing import Any
 
 import pytest
-from tests.examples import seeds
 from msgspec import structs
 from msgspec.structs import replace
 from tests.app.played_on import market_of, whole
+from tests.examples import seeds
 from tests.session.many_accounts import RICH, Account, Script, five_orders, opened
 from tests.session.sessions import demo, settings_for
 
