@@ -93,6 +93,16 @@ def test_who_names_the_small_model_gets_it(
     assert handed_over.value.code == ("set up model" if wanted else "set up")
 
 
+def test_what_was_compiled_is_kept_whatever_the_environment_says(
+    tg: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = []
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+    monkeypatch.setattr(os, "execv", lambda program, words: told.append(os.environ.get("PYTHONDONTWRITEBYTECODE")))
+    tg.hand_over("python", "-m", "triplegain")
+    assert told == [None]
+
+
 @pytest.mark.skipif(not (ROOT / ".venv" / ".installed").exists(), reason="this checkout was not set up by ./tg")
 def test_once_set_up_it_hands_over_from_any_folder_and_returns_the_exit_code(tmp_path: Path) -> None:
     asked = [sys.executable, str(TG), "test", "-n0", "--no-such-option"]

@@ -27,7 +27,8 @@ class TypedAnswer(BaseModel):
     Text decides nothing: it is cleaned and cut, not refused. Every answer says how sure it is; `reasoning` comes last.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    # Most answers are never given in a run: what checks one is made with the first.
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     if TYPE_CHECKING:
         # Declared by each answer, where it belongs among its fields: their order is that of the schema.
