@@ -252,7 +252,7 @@ def test_a_capture_that_changes_has_another_file(
     assert list(open_replay(path, folder).events()) == list(open_replay(path).events()) != first
     assert len(_files(folder)) == 2
     # Other decoders, or another name, may tell something else.
-    monkeypatch.setattr(decoded_folder, "_decoders", lambda: "others")
+    monkeypatch.setattr(decoded_folder, "_DECODERS", "others")
     list(open_replay(path, folder).events())
     list(open_replay(path.rename(tmp_path / "XRP_USDT-1m.json"), folder).events())
     assert len(_files(folder)) == 4
@@ -335,3 +335,25 @@ def test_what_is_wrong_behind_the_period_that_captures_share_concerns_nobody(
     plain = list(open_replay(captures).events())
     assert list(open_replay(captures, folder).events()) == plain and len(plain) == 100
     assert folder.used()[0] == 1
+
+
+def test_files_that_are_being_made_count(
+    captures: Path, folder: DecodedFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(decoded_capture, "_CHUNK", 60)
+    whole = list(open_replay(captures / _BOOK, folder).events())
+    [path] = _files(folder)
+    size = path.stat().st_size
+    folder = DecodedFolder(folder.folder, size * 3 // 2)
+    used = folder.folder / "used.events"
+    path.rename(used)
+    # As this one grows the other one makes room for it, and both together never take more.
+    for _ in open_replay(captures / _BOOK, folder).events():
+        assert folder.used()[1] <= folder.bytes_max
+    assert _files(folder) == [path]
+    # A second that grows beside it has no room; what it tells is all the same.
+    path.unlink()
+    first = open_replay(captures / _BOOK, folder).events()
+    told = list(islice(first, len(whole) - 10))
+    assert list(open_replay(captures / _BOOK, folder).events()) == whole and folder.used()[0] == 0
+    assert told + list(first) == whole and _files(folder) == [path]

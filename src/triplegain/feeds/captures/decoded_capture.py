@@ -39,6 +39,7 @@ class DecodedCapture:
         self._folder = folder
         self._files = {path.name: path for capture in captures for path in capture.paths}
         #: The files as they were when they were opened.
+        self._stamps = self._stamped()
         self._name = folder.name_of(tuple(self._files.values()))
         found = folder.find(self._name)
         if found is not None and not self._files.keys() >= set(found.facts.files):
@@ -129,11 +130,16 @@ class DecodedCapture:
             file.close()
 
     def _is_unchanged(self) -> bool:
-        """Nobody has written to the files while they were read."""
+        """Nobody has written to the files while they were read. To hash them again would hold everything up."""
         try:
-            return self._folder.name_of(tuple(self._files.values())) == self._name
+            return self._stamped() == self._stamps
         except OSError:
             return False
+
+    def _stamped(self) -> list[tuple[int, ...]]:
+        """What a write to one of the files changes, whatever time it is given afterwards. Raises OSError."""
+        found = [path.stat() for path in self._files.values()]
+        return [(each.st_dev, each.st_ino, each.st_size, each.st_mtime_ns, each.st_ctime_ns) for each in found]
 
 
 class _Places(FeedMarks):

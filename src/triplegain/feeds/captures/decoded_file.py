@@ -10,19 +10,22 @@ is too short, not the end of the process.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import hashlib
 import os
+import stat
 import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import BinaryIO
+from typing import Annotated, BinaryIO
 
 import msgspec
 import zstandard
 
 from triplegain.domain.errors import InvalidValueError
 from triplegain.domain.market import MarketEvent
+from triplegain.domain.values import INTEGER_MAX, Count
 from triplegain.feeds.captures import event_columns
 from triplegain.feeds.captures.event_columns import EventColumns, Place
 
@@ -32,6 +35,8 @@ VERSION = 1
 _HEAD = _MAGIC + VERSION.to_bytes(4, "little")
 _HASH_BYTES = 32
 _END_BYTES = _HASH_BYTES + 8 + len(_MAGIC)
+#: Far more than a chunk takes: what names more was not written here.
+_PLAIN_MAX = 2**30
 #: The fastest level is not much larger here than the next ones.
 _LEVEL = 1
 
@@ -44,19 +49,19 @@ class CaptureFacts(msgspec.Struct, frozen=True):
     """What of a capture only a whole reading tells; `files` are the names of its parts in their order."""
 
     files: tuple[str, ...]
-    rows: int
-    span_ns: tuple[int, int]
-    candle_length_ns: int | None
+    rows: Count
+    span_ns: tuple[Count, Count]
+    candle_length_ns: Annotated[int, msgspec.Meta(gt=0, le=INTEGER_MAX)] | None
 
 
 class _Chunk(msgspec.Struct, frozen=True, array_like=True):
     """Where it lies, and how many events it has."""
 
-    offset: int
-    size: int
-    plain_size: int
-    crc: int
-    events: int
+    offset: Count
+    size: Count
+    plain_size: Annotated[int, msgspec.Meta(ge=0, le=_PLAIN_MAX)]
+    crc: Count
+    events: Count
 
 
 class _Table(msgspec.Struct, frozen=True):
@@ -71,7 +76,7 @@ class DecodedFile:
     """Opened for reading, and held open: it can be removed or replaced meanwhile. Raises DamagedFileError, OSError."""
 
     def __init__(self, path: Path) -> None:
-        self._file: BinaryIO = path.open("rb")
+        self._file = open_regular(path)
         try:
             self._contents = self._read_table()
         except BaseException:
@@ -103,7 +108,9 @@ class DecodedFile:
             packed = self._file.read(chunk.size)
             if len(packed) != chunk.size or zlib.crc32(packed) != chunk.crc:
                 raise DamagedFileError("a chunk of it was changed")
-            columns = event_columns.read(zstandard.decompress(packed, max_output_size=chunk.plain_size))
+            if zstandard.frame_content_size(packed) != chunk.plain_size:
+                raise DamagedFileError("a chunk of it has another size")
+            columns = event_columns.read(zstandard.decompress(packed))
         except (OSError, zstandard.ZstdError, InvalidValueError) as error:
             raise DamagedFileError(f"cannot be read ({error})") from error
         if len(columns) != chunk.events:
@@ -146,6 +153,7 @@ class DecodedWriter:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             self._write(_HEAD)
         except BaseException:
+            path.unlink(missing_ok=True)
             self._file.close()
             raise
         self.size_bytes = len(_HEAD)
@@ -176,9 +184,18 @@ class DecodedWriter:
         self._file.close()
 
 
+def open_regular(path: Path) -> BinaryIO:
+    """For reading. Raises OSError for a link, a pipe and whatever else is no file: none is followed or waited for."""
+    file = open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NOFOLLOW | os.O_NONBLOCK))  # noqa: SIM115
+    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        file.close()
+        raise OSError(errno.EINVAL, "is no file", str(path))
+    return file
+
+
 def is_being_written(path: Path) -> bool:
-    """Whether a process holds the lock of a file that is being made."""
-    with path.open("rb") as file:
+    """Whether a process holds the lock of a file that is being made. Raises OSError."""
+    with open_regular(path) as file:
         try:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:

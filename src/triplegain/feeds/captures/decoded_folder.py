@@ -10,9 +10,9 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import stat
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 
 import triplegain
@@ -41,7 +41,7 @@ class DecodedFolder:
 
     def name_of(self, paths: Sequence[Path]) -> str:
         """Raises OSError where a file cannot be read."""
-        told = hashlib.sha256(_decoders().encode())
+        told = hashlib.sha256(_DECODERS.encode())
         for path in paths:
             with path.open("rb") as file:
                 contents = hashlib.file_digest(file, "sha256").hexdigest()
@@ -73,7 +73,11 @@ class DecodedFolder:
         return DecodedWriter(self.folder / f"{name}.{os.getpid()}-{os.urandom(4).hex()}{_PART}")
 
     def has_room(self, writer: DecodedWriter) -> bool:
-        return writer.size_bytes <= self.bytes_max and free_bytes(self.folder) >= _FREE_MIN
+        """For what is being made, for which others go as it grows. Raises OSError."""
+        if writer.size_bytes > self.bytes_max:
+            return False
+        self._make_room(writer.path)
+        return self._size() <= self.bytes_max and free_bytes(self.folder) >= _FREE_MIN
 
     def put(self, name: str, writer: DecodedWriter) -> None:
         """What was made takes its place; of two that were made at once the later one. Raises OSError."""
@@ -91,26 +95,28 @@ class DecodedFolder:
             writer.path.unlink(missing_ok=True)
 
     def used(self) -> tuple[int, int]:
-        """How many files there are, and their bytes."""
-        sizes = [size for _, size, _ in self._files()]
-        return len(sizes), sum(sizes)
+        """How many files there are, and their bytes with those of files that are being made."""
+        return len(self._files(_SUFFIX)), self._size()
 
     def _path(self, name: str) -> Path:
         return self.folder / f"{name}{_SUFFIX}"
 
-    def _files(self) -> list[tuple[int, int, Path]]:
+    def _size(self) -> int:
+        return sum(size for suffix in (_SUFFIX, _PART) for _, size, _ in self._files(suffix))
+
+    def _files(self, suffix: str) -> list[tuple[int, int, Path]]:
         """(time of last use, bytes, path), the oldest first."""
         found = []
-        for path in self.folder.glob(f"*{_SUFFIX}"):
+        for path in self.folder.glob(f"*{suffix}"):
             with contextlib.suppress(OSError):
-                status = path.stat()
-                found.append((status.st_mtime_ns, status.st_size, path))
+                status = path.lstat()
+                if stat.S_ISREG(status.st_mode):
+                    found.append((status.st_mtime_ns, status.st_size, path))
         return sorted(found)
 
     def _make_room(self, keep: Path) -> None:
-        files = self._files()
-        size = sum(each for _, each, _ in files)
-        for _, each, path in files:
+        size = self._size()
+        for _, each, path in self._files(_SUFFIX):
             if size <= self.bytes_max:
                 break
             if path != keep:
@@ -125,7 +131,6 @@ class DecodedFolder:
                     path.unlink()
 
 
-@cache
 def _decoders() -> str:
     """The code that makes events of captures: another one may make others."""
     package = Path(triplegain.__file__).parent
@@ -133,3 +138,7 @@ def _decoders() -> str:
     for path in sorted(path for room in _ROOMS for path in (package / room).rglob("*.py")):
         told.update(f"\n{path.relative_to(package)}\n".encode() + path.read_bytes())
     return told.hexdigest()
+
+
+#: As it is now, when this program loads it: an upgrade beside it does not put what this one tells under another name.
+_DECODERS = _decoders()

@@ -22,6 +22,7 @@ from triplegain.domain.errors import InvalidValueError
 from triplegain.domain.event_rows import BOOK, BOUGHT, CANDLE, NO_NUMBER, OTHER, QUOTE, SNAPSHOT, SOLD, EventRows
 from triplegain.domain.market import BestQuote, BookUpdate, Candle, CandleClosed, Level, MarketEvent, PublicTrade
 from triplegain.domain.orders import Side
+from triplegain.domain.values import Count
 
 #: The columns in the order in which they are written.
 _COLUMNS = {
@@ -40,17 +41,17 @@ _EVENTS: dict[str, type[Any]] = {kind.__name__: kind for kind in get_args(Market
 class Place(msgspec.Struct, frozen=True, array_like=True):
     """Put after the first `told` events of a chunk; see `FeedMarks.put`. `form` is JSON."""
 
-    told: int
-    position: int
-    time_ns: int
+    told: Count
+    position: Count
+    time_ns: Count
     form: bytes
 
 
 class _Aside(msgspec.Struct, frozen=True, array_like=True):
     """What stands in no column; the number of a message of the kind OTHER counts in `others`."""
 
-    messages: int
-    rows: int
+    messages: Count
+    rows: Count
     symbols: list[str]
     others: list[tuple[str, msgspec.Raw]]
     places: list[Place]
@@ -166,9 +167,37 @@ def read(form: bytes) -> EventColumns:
         rows = np.frombuffer(form, "<i8", 2 * aside.rows, place).reshape(-1, 2)
         if place + rows.nbytes != start:
             raise ValueError("there are more bytes than numbers")
-    except (ValueError, msgspec.DecodeError) as error:
+        _check(arrays, rows, aside)
+    except (ValueError, KeyError, msgspec.DecodeError) as error:
         raise InvalidValueError(f"are no columns of events ({error})") from error
     return EventColumns(arrays, rows, aside)
+
+
+#: Rows of a message, by kind; a book has any number.
+_ROWS_OF = np.array([0, 0, 2, 1, 1, 4, 0])
+
+
+def _check(arrays: dict[str, NDArray[Any]], rows: NDArray[np.int64], aside: _Aside) -> None:
+    """That events can be made of all of it, whoever wrote it. Raises ValueError, KeyError, msgspec.DecodeError."""
+    kinds, ends, numbers = arrays["kinds"], arrays["ends"].astype(np.int64), arrays["numbers"]
+    counts = np.diff(ends, prepend=0)
+    if (kinds > OTHER).any() or (arrays["symbols"] >= len(aside.symbols)).any():
+        raise ValueError("a message of no kind or no symbol")
+    is_book = kinds <= SNAPSHOT
+    if (counts < 0).any() or (ends[-1:] != aside.rows).any() or (counts != _ROWS_OF[kinds])[~is_book].any():
+        raise ValueError("rows of no message")
+    if (arrays["bids"] > np.where(is_book, counts, 0)).any():
+        raise ValueError("more bids than levels")
+    if (rows < 0).any() or (arrays["times"] < 0).any() or (arrays["received"] < 0).any():
+        raise ValueError("a number below zero")
+    others = numbers[kinds == OTHER]
+    if (others < 0).any() or (others >= len(aside.others)).any():
+        raise ValueError("a message that is not there")
+    for kind, form in aside.others:
+        msgspec.msgpack.decode(form, type=_EVENTS[kind])
+    told = [place.told for place in aside.places]
+    if told != sorted(told) or told[-1:] > [aside.messages]:
+        raise ValueError("a place of no message")
 
 
 def _is_number(trade_id: str) -> bool:
