@@ -59,6 +59,7 @@ class ReferenceWithBook(ReferenceTaker):
             for order in self.resting():
                 visible = self.book.visible(order.side, self.limit(order))
                 order.on_snapshot(visible, moment, self.book.tape_ns)
+                self.on_queue(order, "shown_anew")
             if self.state in _BLIND:
                 self.state = FeedState.CROSSED if self.book.is_crossed else FeedState.SYNCED
                 if self.is_matched:
@@ -76,6 +77,8 @@ class ReferenceWithBook(ReferenceTaker):
                         order.find_in_front(change.came)
                     left = self._left_from_front(order.ahead, change)
                     order.on_level(change.after, change.cancelled, moment, self.book.tape_ns, left)
+                    is_late = moment < order.stands_ns and change.came > 0
+                    self.on_queue(order, "told_late" if is_late else "cancelled")
         self._seen(moment)
 
     def _left_from_front(self, ahead: int | None, change: Change) -> int:
@@ -118,7 +121,7 @@ class ReferenceWithBook(ReferenceTaker):
             self.state = FeedState.CROSSED
         if state in (FeedState.CATCH_UP, FeedState.MISSED):
             for order in self.resting():
-                order.lose_place()
+                self._lose_place(order)
         if self.is_back(was_closed, was_unseen):
             self.on_opening()
         self._fire_reached(self.now_ns)
@@ -166,10 +169,14 @@ class ReferenceWithBook(ReferenceTaker):
             past, moved, most = rest, 0, order.left
             if price != trade.price:
                 order.pass_front()
+                self.on_queue(order, "passed")
             elif self.is_matched:
                 # Those who saw the queue shrink by it count all of it, the others what that shrink has not shown.
-                past, moved = order.on_print(whole if moment <= order.shrunk_ns else rest, moment)
+                counted = whole if moment <= order.shrunk_ns else rest
+                served = order.served(counted, moment)
+                past, moved = order.on_print(counted, moment)
                 most = order.slice
+                self.on_queue(order, "traded", served)
             else:
                 continue
             lots = min(most, past) if price != waiting_at else 0
@@ -184,7 +191,15 @@ class ReferenceWithBook(ReferenceTaker):
             if order.name in self.open and (is_reached or (self.is_away and order.reached is not None)):
                 self.reach(order, trade.price, moment)
         for order in self.resting() if self.is_away else ():
-            order.lose_place()
+            self._lose_place(order)
+
+    def _lose_place(self, order: ReferenceOrder) -> None:
+        order.lose_place()
+        self.on_queue(order, "unseen")
+
+    def on_queue(self, order: ReferenceOrder, why: str, traded: int = 0) -> None:
+        """What is in front of a resting order may be something else, `traded` of it by a trade: for whoever writes it
+        down."""
 
     def _fill_resting(self, order: ReferenceOrder, lots: int, moment: int) -> None:
         """At its own price; an iceberg shows its next slice behind all that is displayed."""

@@ -112,7 +112,7 @@ class ReferenceOrder:
 
         The rest of the print is what an earlier shrink has shown already: it is nothing to whoever came after that.
         """
-        counted = self.ahead if moment_ns > self.shrunk_ns else self.ahead_before
+        counted = self._counted(moment_ns)
         if counted is None:
             return 0, 0
         left, before = max(counted - lots, 0), self.ahead
@@ -122,6 +122,15 @@ class ReferenceOrder:
             self.ahead_before = left
             self.ahead = left if self.ahead is None else min(self.ahead, left)
         return max(lots - counted, 0), 0 if before is None else before - self.ahead
+
+    def served(self, lots: int, moment_ns: int) -> int:
+        """How many of those in front such a print is traded with: all of it goes to a queue that nobody has seen."""
+        counted = self._counted(moment_ns)
+        return lots if counted is None else min(lots, counted)
+
+    def _counted(self, moment_ns: int) -> int | None:
+        """The queue as it was when the print was made."""
+        return self.ahead if moment_ns > self.shrunk_ns else self.ahead_before
 
     def is_reached(self, price: int) -> bool:
         """Whether a trade at `price` wakes it."""

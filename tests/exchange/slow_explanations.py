@@ -7,6 +7,7 @@ queues. What it says of a fill is what `OrderFilled.explanation` has to say, fie
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass
 from decimal import Decimal, localcontext
 from fractions import Fraction
@@ -18,6 +19,7 @@ from tests.exchange.reference_candles import ReferenceOnCandles
 from tests.exchange.reference_matching import ReferenceWithBook
 from tests.exchange.reference_order import ReferenceOrder
 from tests.exchange.reference_tape import ReferenceOnTape
+from tests.exchange.slow_queue_paths import QueueDiary, QueueMoment
 
 from triplegain.domain.clock import HOUR_NS
 from triplegain.domain.market import PRICED_STATES, Candle, PublicTrade
@@ -239,6 +241,10 @@ class SlowExplanations(ReferenceExchange):
     def quantity(self, lots: int | None) -> str:
         return "unknown" if lots is None else exact(lots * Fraction(self.instrument.lot))
 
+    def point(self, moment: QueueMoment) -> str:
+        """Of a queue's path."""
+        return f"{moment.time_ns} {self.quantity(moment.ahead)} {self.quantity(moment.traded)} {moment.why}"
+
     def _quoted(self, quotes: Quotes) -> list[str | None]:
         return [None if quote is None else self.price(quote) for quote in quotes]
 
@@ -259,8 +265,8 @@ class ExplainedWithBook(SlowExplanations, ReferenceWithBook):
         super().__init__(*args)
         #: The queue in front when the order took its place.
         self._found: dict[str, int | None] = {}
-        #: What of those in front has been traded.
-        self._gone: dict[str, int] = {}
+        #: What became of those in front.
+        self.diaries: defaultdict[str, QueueDiary] = defaultdict(QueueDiary)
         self._refills = False
         self._woken: Words | None = None
         #: Of the order that takes: why, and the book before it.
@@ -288,7 +294,23 @@ class ExplainedWithBook(SlowExplanations, ReferenceWithBook):
     def queue_seen(self, order: ReferenceOrder) -> Words:
         if order.name not in self._found:
             return {}
-        return {"queue_ahead": self.quantity(order.ahead), "queue_traded": self.quantity(self._gone.get(order.name, 0))}
+        traded = self.diaries[order.name].traded
+        return {"queue_ahead": self.quantity(order.ahead), "queue_traded": self.quantity(traded)}
+
+    def on_queue(self, order: ReferenceOrder, why: str, traded: int = 0) -> None:
+        diary = self.diaries[order.name]
+        if why == "cancelled" and diary.moments and diary.moments[-1].ahead is None:
+            why = "shown_anew"
+        diary.write(self.now_ns, order.ahead, traded, why)
+
+    def fill(self, order: ReferenceOrder, price: int, lots: int, maker: bool) -> None:
+        super().fill(order, price, lots, maker)
+        if not order.left:
+            self.on_queue(order, "filled")
+
+    def end(self, order: ReferenceOrder, why: str, status: str = "cancelled") -> None:
+        self.on_queue(order, "ended")
+        super().end(order, why, status)
 
     def arrive(self, order: ReferenceOrder) -> None:
         self.leave(order)
@@ -384,9 +406,13 @@ class ExplainedWithBook(SlowExplanations, ReferenceWithBook):
 
     def _join(self, order: ReferenceOrder) -> None:
         super()._join(order)
+        if self.is_unseen(order):
+            order.lose_place()
         if not self._refills:
             self._found[order.name] = order.ahead
             self.begin_to_wait(order)
+        place = "amended" if self.diaries[order.name].moments else "arrival"
+        self.on_queue(order, "refill" if self._refills else place)
 
     def _fill_resting(self, order: ReferenceOrder, lots: int, moment: int) -> None:
         self._refills = True

@@ -7,6 +7,7 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
+from tests.exchange.slow_queue_paths import QueueDiary
 from tests.exchange.written_engine import working
 
 from triplegain.domain.exchange_events import OrderFilled
@@ -15,7 +16,7 @@ from triplegain.domain.money import text
 from triplegain.domain.queue_path import QueueChange
 from triplegain.exchange.book import BID
 from triplegain.exchange.order import stored_order, working_order
-from triplegain.exchange.queue import UNKNOWN_AHEAD
+from triplegain.exchange.queue import UNKNOWN_AHEAD, is_unknown
 from triplegain.exchange.queue_path import POINTS_MAX, QueuePaths
 
 
@@ -191,6 +192,41 @@ def test_however_long_it_waits_its_path_goes_on(changes: int) -> None:
     times = [each.time_ns for each in paths.drain()]
     assert times[:120] == list(range(120)) and times[-1] == changes
     assert all(later - earlier <= max(1, later / 5) for earlier, later in pairwise(times))
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_what_is_kept_of_long_paths_is_what_the_rules_say(seed: int) -> None:
+    """Up to 6,000 places and changes, large and small, in and out of sight: the points of `slow_queue_paths`."""
+    draws, paths, order, diary = random.Random(seed), QueuePaths(), working("o", BID, 1000, 1), QueueDiary()
+    paths.keep()
+    for now_ns in range(1000 * (seed + 1)):
+        kind, known = draws.random(), not is_unknown(order.ahead)
+        if now_ns == 0 or kind < 0.02 * seed:
+            order.ahead, why = draws.choice((5, 300, 10**6, UNKNOWN_AHEAD)), QueueChange.REFILL
+            if now_ns == 0:
+                why = QueueChange.ARRIVAL
+                paths.begin(order, now_ns)
+            else:
+                paths.refill(order, now_ns)
+            diary.write(now_ns, None if is_unknown(order.ahead) else order.ahead, 0, why)
+            continue
+        if kind < 0.3:
+            order.ahead, traded, why = UNKNOWN_AHEAD if known else draws.randrange(1000), 0, QueueChange.SHOWN_ANEW
+        else:
+            traded, why = draws.randrange(order.ahead + 1 if known else 50), QueueChange.TRADED
+            order.ahead -= traded
+            order.queue_traded += traded
+        by_trades = order.queue_traded - order.queue_traded_noted if why is QueueChange.TRADED else 0
+        if max(abs(order.ahead - order.queue_noted), by_trades) >= order.queue_step:
+            paths.note(order, now_ns, why)
+        diary.write(now_ns, None if is_unknown(order.ahead) else order.ahead, traded, why)
+    paths.end(order, 10_000, QueueChange.ENDED)
+    diary.write(10_000, None if is_unknown(order.ahead) else order.ahead, 0, "ended")
+    quantity = order.instrument.quantity
+    assert [(each.time_ns, each.ahead, each.traded, each.why) for each in paths.drain()] == [
+        (each.time_ns, None if each.ahead is None else quantity(each.ahead), quantity(each.traded), each.why)
+        for each in diary.told()
+    ]
 
 
 @pytest.mark.parametrize("first", [UNKNOWN_AHEAD, 1000])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -21,8 +21,10 @@ from tests.exchange.slow_explanations import (
     SlowExplanations,
 )
 
-from triplegain.domain.exchange_events import OrderCancelled, OrderFilled, OrderRejected
+from triplegain.domain.exchange_events import OrderCancelled, OrderFilled, OrderRejected, OrderSubmitted
 from triplegain.domain.market import MarketDepth
+from triplegain.domain.money import text
+from triplegain.domain.queue_path import QueueChange, QueuePoint
 
 _SLOW = {
     MarketDepth.BOOK: ExplainedWithBook, MarketDepth.TAPE: ExplainedOnTape, MarketDepth.CANDLES: ExplainedOnCandles,
@@ -43,12 +45,18 @@ def slow_pair(plan: Plan, depth: MarketDepth) -> tuple[Pair, SlowExplanations]:
 def play(plan: Plan, depth: MarketDepth, steps: Iterable[Step], fills: int = _ALL) -> Counter[str]:
     """Compares what is told step by step until so many fills have been compared, or to the end; counts what it was."""
     pair, slow = slow_pair(plan, depth)
+    pair.exchange.paths.keep()
     counts: Counter[str] = Counter()
+    names: dict[int, str] = {}
+    points: list[QueuePoint] = []
     for step in steps:
         take(pair.exchange, step)
         take(slow, step)
+        points += pair.exchange.paths.drain()
         for event in pair.exchange.drain_events():
-            if isinstance(event, OrderFilled):
+            if isinstance(event, OrderSubmitted):
+                names[event.order_number] = event.request.client_order_id
+            elif isinstance(event, OrderFilled):
                 check_fill(event, slow, counts)
             elif isinstance(event, OrderCancelled | OrderRejected) and event.seen is not UNSET:
                 check_end(event, slow, counts)
@@ -58,6 +66,7 @@ def play(plan: Plan, depth: MarketDepth, steps: Iterable[Step], fills: int = _AL
         slow.drain()
         if counts["fills"] >= fills:
             break
+    check_paths(points, names, slow, counts)
     return counts
 
 
@@ -86,11 +95,28 @@ def check_end(event: OrderCancelled | OrderRejected, slow: SlowExplanations, cou
     """How the market stood then, and how near it came to an order that waited."""
     assert event.seen is not UNSET
     expected = slow.ends.pop(0)
-    for name in sorted({*expected, *event.seen} - {"queue_traded"}):
+    for name in sorted({*expected, *event.seen}):
         assert (name, event.seen.get(name)) == (name, expected.get(name)), event
     counts["ends"] += 1
     counts["near"] += expected.get("nearest") is not None
     counts["queued"] += "queue_ahead" in expected
+
+
+def check_paths(
+    points: Iterable[QueuePoint], names: Mapping[int, str], slow: SlowExplanations, counts: Counter[str]
+) -> None:
+    """How the queue in front of every order went."""
+    told: dict[str, list[str]] = {}
+    for each in points:
+        path = told.setdefault(names[each.order_number], [])
+        ahead = "unknown" if each.ahead is None else text(each.ahead)
+        path.append(f"{each.time_ns} {ahead} {text(each.traded)} {each.why.value}")
+        counts[f"queue {each.why.value}"] += 1
+    diaries = slow.diaries if isinstance(slow, ExplainedWithBook) else {}
+    expected = {name: list(map(slow.point, diary.told())) for name, diary in diaries.items() if diary.moments}
+    for name in sorted({*told, *expected}):
+        assert told.get(name) == expected.get(name), name
+        counts["longest path"] = max(counts["longest path"], len(expected[name]))
 
 
 BINANCE = "binance_spot_l2_trades_btcusdt_2024-08"
@@ -103,6 +129,7 @@ def test_fills_on_the_beginning_of_the_binance_capture(captures: Path) -> None:
     assert counts["fills"] >= 60
     assert min(counts["ends"], counts["near"], counts["queued"]) > 5
     assert min(counts[kind] for kind in ("book", "trade_through", "quote_through", "stops", "taken")) > 0
+    assert min(counts[f"queue {why}"] for why in ("cancelled", "traded", "passed", "filled", "ended")) > 0
 
 
 @pytest.mark.slow
@@ -142,3 +169,5 @@ def test_fills_on_random_markets(depth: MarketDepth) -> None:
         counts += play(plan, depth, drawn_for(plan, depth))
     assert counts["fills"] > 100
     assert counts["ends"] > 200
+    if depth is MarketDepth.BOOK:
+        assert min(counts[f"queue {why}"] for why in QueueChange if why is not QueueChange.UNSEEN) > 0

@@ -23,7 +23,7 @@ from triplegain.exchange.matching import Matcher
 from triplegain.exchange.order import Role, WorkingOrder
 from triplegain.exchange.prices import follow
 from triplegain.exchange.public_market import PublicMarket
-from triplegain.exchange.queue import UNKNOWN_AHEAD
+from triplegain.exchange.queue import UNKNOWN_AHEAD, is_unknown
 from triplegain.exchange.resting import RestingOrders, TriggerOrders, is_reached
 from triplegain.exchange.settings import ExchangeSettings
 
@@ -362,9 +362,11 @@ def lose_places(resting: RestingOrders, engine: Engine) -> None:
     """Nobody knows any more who stands in front."""
     for order in resting.all():
         if (order.ahead, order.ahead_before) != (UNKNOWN_AHEAD, UNKNOWN_AHEAD):
+            was_known = not is_unknown(order.ahead)
             order.ahead = order.ahead_before = UNKNOWN_AHEAD
             engine.touch(order.key)
-            engine.paths.note(order, engine.now_ns, QueueChange.UNSEEN)
+            if was_known:
+                engine.paths.note(order, engine.now_ns, QueueChange.UNSEEN)
 
 
 def meet_missed_trade(matcher: Matcher, simple: SimpleFills, side: int, moment: Moment, cause: dict[str, Any]) -> None:
