@@ -17,12 +17,12 @@ from triplegain.optimism.recorded import LeftOut
 from triplegain.storage.session_store import SessionStore
 
 TOLD = RuleFigures(
-    "freqtrade", "2026.9", "its source", "USDT", 12, 8, 9, 1, Decimal(10_000), Decimal("12.345678"), 12.5, -3.25, 20.0,
-    2.0, 15.5, -5.0,
+    "freqtrade", "2026.9", "its source", "USDT", 12, 8, 9, 1, Decimal(10_000), Decimal("12.345678"), 12.5, 1, -3.25,
+    20.0, 2.0, 15.5, -5.0,
 )  # fmt: skip
 FEW = replace(TOLD, rule="LEAN", orders=4, low=None, high=None)
 NONE = RuleFigures(
-    "kraken-cli", "0.3.2", "", "USDT", 0, 0, 0, 0, Decimal(0), Decimal(0), None, None, None, None, None, None
+    "kraken-cli", "0.3.2", "", "USDT", 0, 0, 0, 0, Decimal(0), Decimal(0), None, 1, None, None, None, None, None
 )
 WIDE = replace(
     TOLD, rule="hummingbot", orders=1212, filled_here=188, filled_there=189, flattered=Decimal("123456.7"),
@@ -37,7 +37,7 @@ def test_a_table_says_what_each_rule_would_have_told() -> None:
     shown = console.export_text()
     assert "14, 12 of them compared" in shown and "2: type not modelled" in shown
     assert "3 orders met others than at their decision" in shown
-    rows = {line.split()[0]: " ".join(line.split()) for line in shown.splitlines() if line.strip()}
+    rows = {line.split()[0]: " ".join(line.split()) for line in reversed(shown.splitlines()) if line.strip()}
     assert rows["hummingbot"] == "hummingbot 188/189 of 1212 +112.5 -113.2 to +20.0 +2.0 +115.5 -5.0"
     assert rows["LEAN"] == "LEAN 8/9 of 4 +12.5 too few +2.0 +15.5 -5.0"
     assert rows["kraken-cli"] == "kraken-cli 0/0 of 0"

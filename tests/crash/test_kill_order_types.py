@@ -18,10 +18,10 @@ from tests.forms.stored_forms import load
 
 pytestmark = pytest.mark.crash
 
-#: Corpus, session, and what must have happened in it.
-_SESSIONS: tuple[tuple[str, str, set[str]], ...] = (
-    ("form3_orders", "every-type-near", {"stop-loss", "stop-loss-limit", "trailing-stop"}),
-    ("form3_margin", "on-margin", set()),
+#: Corpus, session, what must have happened in it, and whether orders of it wait in queues.
+_SESSIONS: tuple[tuple[str, str, set[str], bool], ...] = (
+    ("form3_orders", "every-type-near", {"stop-loss", "stop-loss-limit", "trailing-stop"}, True),
+    ("form3_margin", "on-margin", set(), False),
 )
 _KILLS = 4
 _SEED = 5
@@ -85,9 +85,9 @@ def record(url: str, session: str, until_ns: int) -> list[Any]:
     return [ask(url, query, session, until_ns) for query in (_TOLD, _FILLS, _ENTRIES, _QUEUES)]
 
 
-@pytest.mark.parametrize(("corpus", "session", "must_fire"), _SESSIONS)
+@pytest.mark.parametrize(("corpus", "session", "must_fire", "queue"), _SESSIONS)
 def test_a_kill_changes_nothing_of_what_comes_of_what_was_open(
-    urls: tuple[str, str], tmp_path: Path, session: str, must_fire: set[str]
+    urls: tuple[str, str], tmp_path: Path, session: str, must_fire: set[str], queue: bool
 ) -> None:
     whole, killed = urls
     homes = [PaperHome(tmp_path / name, {"TRIPLEGAIN_DATABASE_URL": url}) for name, url in zip("ab", urls, strict=True)]
@@ -105,3 +105,4 @@ def test_a_kill_changes_nothing_of_what_comes_of_what_was_open(
     fired = {row["client_order_id"] for row in told if row["kind"] == "triggered"}
     assert fired >= must_fire
     assert len(fills) >= 2 and entries
+    assert bool(queues) is queue

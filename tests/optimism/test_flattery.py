@@ -7,12 +7,12 @@ from decimal import Decimal
 import pytest
 from msgspec.structs import replace
 
-from triplegain.domain.clock import NEVER
+from triplegain.domain.clock import HOUR_NS, NEVER
 from triplegain.domain.instrument import Instrument
 from triplegain.domain.money import ATOMS_PER_UNIT
 from triplegain.exchange.seeded import draw
 from triplegain.optimism.asked import Asked, Shape
-from triplegain.optimism.flattery import ORDERS_MIN, RuleFigures, figures, flattered
+from triplegain.optimism.flattery import ORDERS_MIN, RuleFigures, block_of, figures, flattered
 from triplegain.optimism.recorded import Recorded
 from triplegain.optimism.rules import RULES, Filled
 from triplegain.optimism.walk import NOTHING, Elsewhere
@@ -117,6 +117,37 @@ def test_the_interval_is_what_drawing_the_orders_again_gives() -> None:
     assert freqtrades(found, seed=8) != ours
     alike = freqtrades(found[:1] * ORDERS_MIN)
     assert alike.low == pytest.approx(alike.basis_points) and alike.high == pytest.approx(alike.basis_points)
+
+
+@pytest.mark.parametrize(
+    ("orders", "hours", "block"),
+    # In one hour 40 / 1, but no more than a tenth of 40; 40 in 20 hours are 2 an hour; 9 are too few for ten blocks.
+    [(40, 1, 4), (40, 20, 2), (40, 400, 1), (9, 1, 1), (1, 1, 1), (1000, 3, 100), (1000, 30, 34)],
+)
+def test_as_many_orders_are_drawn_together_as_an_hour_has(orders: int, hours: int, block: int) -> None:
+    step_ns = hours * HOUR_NS // orders
+    assert block_of([number * step_ns for number in range(orders)]) == block
+
+
+def test_orders_of_one_hour_are_drawn_together() -> None:
+    """Forty in an hour, each ten alike: in blocks of four in a row the range is wider than order by order."""
+    found = [case(0, 10, "10020", "40", Filled(10, 10_000 + 2 * (number // 10)), number=number) for number in range(40)]
+    ours = freqtrades(found)
+    assert ours.block == 4
+    rates = []
+    for sample in range(2000):
+        starts = [draw(7, sample * 10 + place) % 40 for place in range(10)]
+        picked = [(start + behind) % 40 for start in starts for behind in range(4)]
+        # A fee of 0.40 % there: 0.008 more for each 2 that it is dearer.
+        rates.append(sum(20 - 2.008 * (pick // 10) for pick in picked) / (10_020 * 40) * 10_000)
+    rates.sort()
+    assert (ours.low, ours.high) == (pytest.approx(rates[50]), pytest.approx(rates[-51]))
+    apart = [
+        replace(each, order=replace(each.order, sent_ns=number * HOUR_NS * 9)) for number, each in enumerate(found)
+    ]
+    alone = freqtrades(apart)
+    assert alone.block == 1 and None not in (alone.low, alone.high, ours.low, ours.high)
+    assert ours.high - ours.low > 1.3 * (alone.high - alone.low)  # type: ignore[operator]  # none of them is None
 
 
 def test_each_quote_currency_has_figures_of_its_own() -> None:

@@ -22,10 +22,12 @@ def look(
     asks: tuple[tuple[int, int], ...] = ASKS,
     last: int | None = 999,
     traded: tuple[int, int] | None = None,
+    opened: int | None = None,
     first: bool = False,
     crossed: bool = False,
 ) -> Seen:
-    return Seen(bids, asks, last, traded, first, crossed)
+    told = None if traded is None else (*traded, traded[0] if opened is None else opened)
+    return Seen(bids, asks, last, told, first, crossed)
 
 
 def asked(side: int, shape: Shape, lots: int, price: int = 0, limit: int = 0) -> Asked:
@@ -58,6 +60,21 @@ CASES = [
     ("Jesse", asked(SELL, MARKET, 10), FIRST, Filled(10, 9_990)),
     # A limit that is reached already as it is sent is refused.
     ("Jesse", asked(BUY, LIMIT, 10, 1005), look(traded=(1000, 1000), crossed=True), None),
+    # A bar that opens at 999 and goes from 940 to 1060: any size at its open.
+    ("backtesting.py", asked(BUY, MARKET, 1000), look(traded=(940, 1060), opened=999), Filled(1000, 999_000)),
+    ("backtesting.py", asked(BUY, MARKET, 1000), FIRST, None),
+    # A purchase for 1005 gets the better open; one for 950 its own price, one for 939 nothing. A sale likewise.
+    ("backtesting.py", asked(BUY, LIMIT, 3, 1005), look(traded=(940, 1060), opened=999), Filled(3, 2_997)),
+    ("backtesting.py", asked(BUY, LIMIT, 3, 950), look(traded=(940, 1060), opened=999), Filled(3, 2_850)),
+    ("backtesting.py", asked(BUY, LIMIT, 3, 939), look(traded=(940, 1060), opened=999), None),
+    ("backtesting.py", asked(SELL, LIMIT, 3, 1050), look(traded=(940, 1060), opened=1055), Filled(3, 3_165)),
+    ("backtesting.py", asked(SELL, POST, 3, 1050), look(traded=(940, 1060), opened=999), Filled(3, 3_150)),
+    # A stop at 950 sells for that, and for an open below it; a purchase at 1050 likewise.
+    ("backtesting.py", asked(SELL, STOP, 3, 950), look(traded=(940, 1060), opened=999), Filled(3, 2_850)),
+    ("backtesting.py", asked(SELL, STOP, 3, 950), look(traded=(900, 945), opened=910), Filled(3, 2_730)),
+    ("backtesting.py", asked(BUY, STOP, 3, 1050), look(traded=(940, 1060), opened=1055), Filled(3, 3_165)),
+    ("backtesting.py", asked(BUY, STOP, 3, 1061), look(traded=(940, 1060), opened=999), None),
+    ("backtesting.py", asked(SELL, STOP, 3, 998), look(), None),
     # A thousand lots for the best ask, where 10 are offered.
     ("kraken-cli", asked(BUY, MARKET, 1000), FIRST, Filled(1000, 1_000_000)),
     ("kraken-cli", asked(SELL, MARKET, 1000), FIRST, Filled(1000, 998_000)),
@@ -133,13 +150,13 @@ def test_a_worked_case(name: str, order: Asked, seen: Seen, expected: Filled | N
 
 def test_every_rule_has_worked_cases_and_says_where_it_is_from() -> None:
     assert {name for name, *_ in CASES} == {rule.name for rule in RULES}
-    assert all(rule.version and re.match(r"[\w-]+/[\w-]+: \S+", rule.source) for rule in RULES)
+    assert all(rule.version and re.match(r"[\w-]+/[\w.-]+: \S+", rule.source) for rule in RULES)
 
 
 def test_fees_are_the_rules_own_or_those_of_the_lowest_tier() -> None:
     entry = FeeTier(0, 2500, 4000)
     told = {rule.name: (rule.fee_ppm(True, entry), rule.fee_ppm(False, entry)) for rule in RULES}
     assert told == {
-        "OctoBot": (1000, 1000), "Jesse": (2600, 2600), "kraken-cli": (2600, 2600), "LEAN": (1600, 2600),
-        "freqtrade": (2500, 4000), "hummingbot": (2500, 4000),
+        "OctoBot": (1000, 1000), "Jesse": (2600, 2600), "backtesting.py": (0, 0), "kraken-cli": (2600, 2600),
+        "LEAN": (1600, 2600), "freqtrade": (2500, 4000), "hummingbot": (2500, 4000),
     }  # fmt: skip

@@ -1,10 +1,11 @@
-"""A market of a minute written by hand, and what six rules make of four orders on it.
+"""A market of a minute written by hand, and what seven rules make of four orders on it.
 
 One tick is 1 USDT and one lot 1 BTC. Asks of 10 lots at 1000, 1001 and 1002, bids at 998, 997 and 996.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from decimal import Decimal
 
 from triplegain.domain.clock import NEVER, SECOND_NS
@@ -26,7 +27,7 @@ from triplegain.exchange.public_market import public_markets
 from triplegain.optimism.asked import Asked, Shape
 from triplegain.optimism.recorded import Change, Recorded
 from triplegain.optimism.rules import RULES, Filled
-from triplegain.optimism.walk import NOTHING, Elsewhere, Walk
+from triplegain.optimism.walk import NOTHING, Elsewhere, Quotes, Walk
 
 PAIR = "BTC/USDT"
 INSTRUMENT = Instrument(PAIR, Decimal(1), Decimal(1), Decimal(1), Decimal(1))
@@ -66,8 +67,13 @@ def order(
     return Recorded(number, PAIR, sent * SECOND_NS, asked, changes, over_ns, taken_back_ns, 0, 0, 0)
 
 
-def walked(market: list[MarketEvent], orders: list[Recorded], depth: MarketDepth = MarketDepth.BOOK) -> Walk:
-    walk = Walk(public_markets({INSTRUMENT: depth}), orders)
+def walked(
+    market: list[MarketEvent],
+    orders: list[Recorded],
+    depth: MarketDepth = MarketDepth.BOOK,
+    decided: Mapping[int, Quotes] | None = None,
+) -> Walk:
+    walk = Walk(public_markets({INSTRUMENT: depth}), orders, decided=decided)
     for event in market:
         walk.take(event)
     return walk
@@ -77,7 +83,7 @@ def by_rule(found: Elsewhere) -> dict[str, Filled | None]:
     return dict(zip(NAMES, found.filled, strict=True))
 
 
-def test_six_rules_fill_a_market_order_a_limit_and_a_stop() -> None:
+def test_seven_rules_fill_a_market_order_a_limit_and_a_stop() -> None:
     market = order(1, 1, Asked(0, Shape.MARKET, 25), over=1)
     limit = order(2, 1, Asked(0, Shape.LIMIT, 5, 998), over=20)
     # A stop at 990 that is moved up to 995 at 8 s; here it was filled at 26 s.
@@ -92,6 +98,7 @@ def test_six_rules_fill_a_market_order_a_limit_and_a_stop() -> None:
     assert by_rule(found[0]) == {
         "OctoBot": Filled(25, 24_975),  # 25 x 999, the last trade
         "Jesse": Filled(25, 24_975),
+        "backtesting.py": Filled(25, 24_950),  # 25 x 998, the next trade, at 3 s
         "kraken-cli": Filled(25, 25_000),  # 25 x 1000
         "LEAN": Filled(25, 25_000),
         "freqtrade": Filled(25, 25_020),  # 10 x 1000 + 10 x 1001 + 5 x 1002
@@ -100,6 +107,7 @@ def test_six_rules_fill_a_market_order_a_limit_and_a_stop() -> None:
     assert by_rule(found[1]) == {
         "OctoBot": Filled(5, 4_990, is_maker=True),  # one lot was traded at 998 at 3 s
         "Jesse": Filled(5, 4_990, is_maker=True),
+        "backtesting.py": Filled(5, 4_990),
         "kraken-cli": Filled(5, 4_990),  # it looks before it takes the order back at 20 s
         "LEAN": NOTHING,  # never below 998 until then
         "freqtrade": Filled(5, 4_990, is_maker=True),  # at 11 s, the next of its looks
@@ -108,11 +116,31 @@ def test_six_rules_fill_a_market_order_a_limit_and_a_stop() -> None:
     assert by_rule(found[2]) == {
         "OctoBot": Filled(4, 3_980),  # 4 x 995, though the trade was at 994
         "Jesse": Filled(4, 3_980),
+        "backtesting.py": Filled(4, 3_976),  # 4 x 994, which is worse than its trigger
         "kraken-cli": None,  # has no stops
         "LEAN": Filled(4, 3_960),  # 4 x 990, the bid of 26 s
         "freqtrade": Filled(4, 3_980, is_maker=True),  # at 26 s the ask is 993, and it is never worse than its trigger
         "hummingbot": None,
     }
+
+
+def test_of_several_messages_of_one_time_an_order_sees_those_before_it() -> None:
+    """At 5 s the asks are 1003, 1004 and 1005, one after the other; decided were orders at each, and at one that never
+    was, which comes after all of them, as does one of which it is not known."""
+    market = [MARKET[0], *(book(5, ((997, 10),), ((ask, 90),), snapshot=True) for ask in (1003, 1004, 1005)), beat(9)]
+    orders = [order(number, 5, Asked(0, Shape.MARKET, 1), over=5) for number in range(1, 6)]
+    decided = {1: (997, 1003), 2: (997, 1004), 3: (997, 1005), 4: (997, 1009)}
+    found, _ = walked(market, orders, decided=decided).end(9 * SECOND_NS)
+    assert [by_rule(each)["LEAN"] for each in found] == [Filled(1, ask) for ask in (1003, 1004, 1005, 1005, 1005)]
+    assert [each.quotes[1] for each in found] == [1003, 1004, 1005, 1005, 1005]
+    # A limit for 1003 that was there between the first two is filled by none that comes later, and by a fall to 1002.
+    limit = order(1, 5, Asked(0, Shape.LIMIT, 1, 1004), over=9)
+    late, _ = walked(market, [limit], decided={1: (997, 1005)}).end(9 * SECOND_NS)
+    early, _ = walked(market, [limit], decided={1: (997, 1003)}).end(9 * SECOND_NS)
+    assert [by_rule(each)["LEAN"] for each in (*late, *early)] == [NOTHING, NOTHING]
+    falls = [*market[:2], book(5, ((997, 10),), ((1002, 90),), snapshot=True), *market[2:]]
+    early, _ = walked(falls, [limit], decided={1: (997, 1003)}).end(9 * SECOND_NS)
+    assert by_rule(early[0])["LEAN"] == Filled(1, 1002)
 
 
 def test_what_is_taken_back_as_somebody_looks_is_gone() -> None:
@@ -176,8 +204,11 @@ def test_where_there_are_candles_only_the_last_price_is_all_there_is() -> None:
         market, [order(1, 60, bought, over=60), order(2, 60, waiting, over=200)], MarketDepth.CANDLES
     ).end(180 * SECOND_NS)
     # All at the close of 1000; hummingbot five seconds later, which is the same candle.
-    assert set(by_rule(found[0]).values()) == {Filled(3, 3000)}
+    filled = by_rule(found[0])
+    # The next candle opens at 990.
+    assert filled.pop("backtesting.py") == Filled(3, 2970)
+    assert set(filled.values()) == {Filled(3, 3000)}
     # The second candle went down to 980, and no close came to 985.
     filled = by_rule(found[1])
-    assert {name for name in NAMES if filled[name] != NOTHING} == {"OctoBot", "Jesse", "hummingbot"}
+    assert {name for name in NAMES if filled[name] != NOTHING} == {"OctoBot", "Jesse", "backtesting.py", "hummingbot"}
     assert (found[0].mark_doubled, found[1].mark_doubled) == (2000, 2 * 986)

@@ -68,14 +68,16 @@ def slowly(events: list[MarketEvent], one: Recorded, rule: Rule, commands: set[i
     asked, crossed, sent_s = one.asked, False, one.sent_ns // SECOND_NS
     back_s = one.taken_back_ns // SECOND_NS
     waiting = list(events)
-    first_s = sent_s + (rule.market_after_ns // SECOND_NS if asked.shape is Shape.MARKET else 0)
+    first_s = sent_s + ((rule.market_after_ns or 0) // SECOND_NS if asked.shape is Shape.MARKET else 0)
     for second in range(_END_S + 1):
         while waiting and waiting[0].exchange_time_ns <= second * SECOND_NS:
             event = waiting.pop(0)
             believed = market.on_event(event, event.exchange_time_ns)
             is_resting = sent_s < second <= back_s and asked.shape is not Shape.MARKET
+            if asked.shape is Shape.MARKET and rule.market_after_ns is None:
+                is_resting = sent_s < second
             if is_resting and isinstance(event, PublicTrade) and believed and rule.hears_trades:
-                price = (event.price, event.price) if market.state is FeedState.SYNCED else None
+                price = (event.price,) * 3 if market.state is FeedState.SYNCED else None
                 seen = Seen(*levels(market, rule.depth), last(market), price, False, crossed)
                 if filled := rule.fill(asked, seen):
                     return filled
@@ -100,7 +102,7 @@ def slowly(events: list[MarketEvent], one: Recorded, rule: Rule, commands: set[i
             seen = Seen(*levels(market, rule.depth), last(market), None, second == first_s, crossed)
             if filled := rule.fill(one.asked if second == first_s else asked, seen):
                 return filled
-            if asked.shape is Shape.MARKET:
+            if asked.shape is Shape.MARKET and rule.market_after_ns is not None:
                 return NOTHING
     return None if asked.shape is Shape.MARKET else NOTHING
 

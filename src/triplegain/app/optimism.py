@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
+from decimal import Decimal
 from pathlib import Path
 
 from msgspec import Struct
@@ -12,6 +13,7 @@ from triplegain.app.feeds import open_feed
 from triplegain.app.off_loop import off_the_loop
 from triplegain.app.opened_feed import HISTORY, LIVE
 from triplegain.app.session_recording import recordings_dir
+from triplegain.domain.errors import InvalidValueError
 from triplegain.domain.instrument import Instrument
 from triplegain.domain.money import text
 from triplegain.domain.records import OrderRecord, SessionRecord
@@ -35,8 +37,8 @@ class MarketGoneError(FeedError):
 
 class Optimism(Struct, frozen=True):
     """`begins_ns` and `until_ns` are of the market as it could be seen again, None and 0 where nothing was. `orders`
-    are all there are, `other_quotes` those that met another best bid or ask in it than at their decision (of several
-    messages of one moment it is not known which came first); `left_out` says why so many are compared with nobody's."""
+    are all there are, `other_quotes` those that met another best bid or ask in it than at their decision; `left_out`
+    says why so many are compared with nobody's."""
 
     session: SessionRecord
     synthetic: bool
@@ -107,7 +109,11 @@ def _compared(
 ) -> Optimism:
     instruments = {each.symbol: each for each in feed.instruments}
     asked, left_out = _asked(orders, events, instruments)
-    walk = Walk(public_markets({each: feed.depth[each.symbol] for each in feed.instruments}), asked)
+    decided = {
+        each.number: quotes for each in asked if (quotes := _ticks(met.get(each.number), instruments[each.symbol]))
+    }
+    markets = public_markets({each: feed.depth[each.symbol] for each in feed.instruments})
+    walk = Walk(markets, asked, decided=decided)
     begins_ns = _walked(walk, feed, session.market_time_ns)
     found, unseen = walk.end(walk.now_ns)
     left_out[LeftOut.NO_MARKET] += len(unseen)
@@ -127,6 +133,15 @@ def _compared(
         {reason: left_out[reason] for reason in LeftOut if left_out[reason]},
         tuple(figures(found, instruments, session.seed)),
     )
+
+
+def _ticks(told: list[str | None] | None, instrument: Instrument) -> Quotes | None:
+    """None where there are none, or not those of this market."""
+    try:
+        bid, ask = (None if each is None else instrument.ticks(Decimal(each)) for each in told or ())
+    except (InvalidValueError, ValueError):
+        return None
+    return None if bid is None and ask is None else (bid, ask)
 
 
 def _others(

@@ -20,8 +20,9 @@ from triplegain.optimism.flattery import RuleFigures
 
 _CAVEAT = (
     "Above zero a rule tells more than this exchange did. Flatters = price + fills + fee, in basis points of what was "
-    "traded here or there. The orders are those of the record: what an agent would have done next is not asked. They "
-    "share their market, so the true ranges are wider than 95 %."
+    "traded here or there. The orders are those of the record: what an agent would have done next is not asked. Ranges "
+    "draw the orders of an hour together, a tenth of all at most: what lasts for longer makes the true ones wider than "
+    "95 %."
 )
 
 

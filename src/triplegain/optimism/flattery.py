@@ -21,6 +21,7 @@ import numpy as np
 import numpy.typing as npt
 from msgspec import Struct
 
+from triplegain.domain.clock import HOUR_NS
 from triplegain.domain.fees import RATE_UNIT
 from triplegain.domain.instrument import Instrument
 from triplegain.domain.money import from_atoms
@@ -33,8 +34,10 @@ _RESAMPLES = 2_000
 _CONFIDENCE = 0.95
 _BPS = 10_000
 _MASK = (1 << 64) - 1
+#: Of the orders that are drawn again.
+_BLOCKS_MIN = 10
 #: Draws at a time.
-_BLOCK = 250_000
+_DRAWS = 250_000
 
 _Interval = tuple[float | None, float | None]
 
@@ -55,7 +58,7 @@ class Flattered(Struct, frozen=True):
 class RuleFigures(Struct, frozen=True):
     """One rule beside our exchange, over the orders in one quote currency that it has. Amounts in that currency, rates
     in basis points of `notional`: None where nothing was traded here or there. `low` and `high`: 95 % of chance over
-    orders; None where fewer than `ORDERS_MIN` were traded.
+    `block` orders in a row at a time; None where fewer than `ORDERS_MIN` were traded.
 
     `orders` were compared; `filled_here` and `filled_there` of them to some part; `only_there` those of which here not
     a lot was filled.
@@ -72,6 +75,7 @@ class RuleFigures(Struct, frozen=True):
     notional: Decimal
     flattered: Decimal
     basis_points: float | None
+    block: int
     low: float | None
     high: float | None
     price: float | None
@@ -107,10 +111,18 @@ def figures(
     for asset in sorted({instruments[each.order.symbol].quote for each in found}):
         mine = [each for each in found if instruments[each.order.symbol].quote == asset]
         compared = [_compared(mine, place, rule, instruments) for place, rule in enumerate(rules)]
-        intervals = _intervals(compared, seed)
+        block = block_of([each.order.sent_ns for each in mine])
+        intervals = _intervals(compared, block, seed)
         for place, (rule, rows, interval) in enumerate(zip(rules, compared, intervals, strict=True)):
-            told.append(_figures(mine, place, rule, asset, rows, interval))
+            told.append(_figures(mine, place, rule, asset, rows, block, interval))
     return told
+
+
+def block_of(sent_ns: Sequence[int]) -> int:
+    """How many orders in a row are drawn together: as many as an hour has, for those share their market, and at most a
+    tenth of all, for with fewer blocks there is nothing to draw from."""
+    hours = max(1, -(-(max(sent_ns) - min(sent_ns)) // HOUR_NS))
+    return max(1, min(-(-len(sent_ns) // hours), len(sent_ns) // _BLOCKS_MIN))
 
 
 def _compared(
@@ -129,6 +141,7 @@ def _figures(
     rule: Rule,
     asset: str,
     rows: Sequence[Flattered | None],
+    block: int,
     interval: _Interval,
 ) -> RuleFigures:
     pairs = [(each, row) for each, row in zip(found, rows, strict=True) if row is not None]
@@ -149,6 +162,7 @@ def _figures(
         notional=from_atoms(notional),
         flattered=from_atoms(sum(row.total for _, row in pairs)),
         basis_points=rate(row.total for _, row in pairs),
+        block=block,
         low=interval[0],
         high=interval[1],
         price=rate(row.price for _, row in pairs),
@@ -162,13 +176,16 @@ def _fills(each: Elsewhere, place: int) -> bool:
     return filled is not None and filled.lots > 0
 
 
-def _intervals(compared: Sequence[Sequence[Flattered | None]], seed: int) -> list[_Interval]:
-    """Of each rule the middle 95 % of what other draws of the same orders give (percentile bootstrap)."""
+def _intervals(compared: Sequence[Sequence[Flattered | None]], block: int, seed: int) -> list[_Interval]:
+    """Of each rule the middle 95 % of what other draws of the same orders give (moving blocks, percentiles)."""
     totals = np.array([[row.total if row else 0 for row in rows] for rows in compared], dtype=np.float64)
     weights = np.array([[row.notional if row else 0 for row in rows] for rows in compared], dtype=np.float64)
     orders = totals.shape[1]
     drawn = np.concatenate(
-        [np.stack((totals[:, picks].sum(axis=2), weights[:, picks].sum(axis=2))) for picks in _picks(seed, orders)],
+        [
+            np.stack((totals[:, picks].sum(axis=2), weights[:, picks].sum(axis=2)))
+            for picks in _picks(seed, orders, block)
+        ],
         axis=2,
     )
     found: list[_Interval] = []
@@ -184,13 +201,18 @@ def _intervals(compared: Sequence[Sequence[Flattered | None]], seed: int) -> lis
     return found
 
 
-def _picks(seed: int, orders: int) -> Iterator[npt.NDArray[np.int64]]:
-    """Which orders each resample holds, some resamples at a time: the draws of `exchange.seeded`."""
-    step = max(1, _BLOCK // orders)
+def _picks(seed: int, orders: int, block: int) -> Iterator[npt.NDArray[np.int64]]:
+    """Which orders each resample holds, some resamples at a time: blocks of orders in a row, the first one after the
+    last, each from a place that is drawn as `exchange.seeded` draws."""
+    blocks = -(-orders // block)
+    step = max(1, _DRAWS // orders)
+    behind = np.arange(orders, dtype=np.uint64) % np.uint64(block)
     for first in range(0, _RESAMPLES, step):
         rows = min(step, _RESAMPLES - first)
-        numbers = np.arange(first * orders, (first + rows) * orders, dtype=np.uint64) + np.uint64(1)
+        numbers = np.arange(first * blocks, (first + rows) * blocks, dtype=np.uint64) + np.uint64(1)
         z = numbers * np.uint64(0xD1342543DE82EF95) + np.uint64(seed * 0x9E3779B97F4A7C15 & _MASK)
         z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
         z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-        yield ((z ^ (z >> np.uint64(31))) % np.uint64(orders)).astype(np.int64).reshape(rows, orders)
+        starts = ((z ^ (z >> np.uint64(31))) % np.uint64(orders)).reshape(rows, blocks)
+        picks = np.repeat(starts, block, axis=1)[:, :orders] + behind
+        yield (picks % np.uint64(orders)).astype(np.int64)

@@ -16,18 +16,21 @@ from triplegain.domain.fees import FeeTier
 from triplegain.domain.market import Level
 from triplegain.optimism.asked import Asked, Shape
 
+#: Of what has just been traded the lowest and the highest price, and the first one.
+Traded = tuple[int, int, int]
+
 
 class Seen(Struct, frozen=True):
     """One look at a market. Prices are ticks; levels are the best first, as many as the rule looks at.
 
-    `traded` is the lowest and the highest price of what has just been traded; None where the look is at quotes.
+    `traded` is what has just been traded; None where the look is at quotes.
     `is_first`: the order has just been sent. `crossed`: as it was sent its price was reached already.
     """
 
     bids: tuple[Level, ...]
     asks: tuple[Level, ...]
     last: int | None
-    traded: tuple[int, int] | None = None
+    traded: Traded | None = None
     is_first: bool = False
     crossed: bool = False
 
@@ -52,8 +55,11 @@ class Rule(Struct, frozen=True):
 
     It looks at quotes each time they change (`quotes_every_ns` 0), so often after an order was sent, or never (None);
     at each trade if it `hears_trades`; before anything is sent, amended or taken back if it `looks_at_commands`; and at
-    an order that was just sent, a market order `market_after_ns` later. It looks `depth` levels deep. Fees in
-    millionths of the notional, or those of the pair's lowest tier (None).
+    an order that was just sent, a market order `market_after_ns` later (None: that waits like the others). It looks
+    `depth` levels deep. Fees in millionths of the notional, or those of the pair's lowest tier (None).
+
+    Nothing but a market order is filled before the best quote, or a trade, has come to its price: until then nobody
+    asks.
     """
 
     name: str
@@ -63,7 +69,7 @@ class Rule(Struct, frozen=True):
     takes: frozenset[Shape]
     quotes_every_ns: int | None = None
     hears_trades: bool = False
-    market_after_ns: int = 0
+    market_after_ns: int | None = 0
     depth: int = 1
     maker_ppm: int | None = None
     taker_ppm: int | None = None
@@ -94,7 +100,7 @@ def last_price(order: Asked, seen: Seen) -> Filled | None:
         return _whole(order, seen.last)
     if seen.is_first or seen.traded is None:
         return None
-    lowest, highest = seen.traded
+    lowest, highest, _ = seen.traded
     is_reached = highest >= order.price if order.rises else lowest <= order.price
     is_maker = order.shape is Shape.POST_ONLY or (order.shape is Shape.LIMIT and not seen.crossed)
     return _whole(order, order.price, is_maker) if is_reached else None
@@ -105,6 +111,21 @@ def last_price_ahead(order: Asked, seen: Seen) -> Filled | None:
     if order.shape in (Shape.LIMIT, Shape.POST_ONLY) and seen.crossed:
         return None
     return last_price(order, seen)
+
+
+def next_bar(order: Asked, seen: Seen) -> Filled | None:
+    """At market for what is traded next, any size. A limit whole once something is traded there or beyond, at its
+    price or the first one of that bar, whichever is better; a stop likewise at the worse. Nothing fills at the moment
+    it is sent."""
+    if seen.is_first or seen.traded is None:
+        return None
+    lowest, highest, opened = seen.traded
+    if order.shape is Shape.MARKET:
+        return _whole(order, opened)
+    is_reached = highest >= order.price if order.rises else lowest <= order.price
+    # Who waits for a rise sells for no less than that by a limit, and buys for no less by a stop.
+    price = max(opened, order.price) if order.rises else min(opened, order.price)
+    return _whole(order, price) if is_reached else None
 
 
 def ticker_touch(order: Asked, seen: Seen) -> Filled | None:
@@ -216,6 +237,11 @@ RULES: tuple[Rule, ...] = (
         "Jesse", "3.5.3", "jesse-ai/jesse: jesse/services/order_service.py, broker.py, candle_service.py, info.py; the "
         "open simulator, for that of its live plug-in is not public",
         last_price_ahead, _STOPS_TOO, hears_trades=True, maker_ppm=2600, taker_ppm=2600,
+    ),
+    Rule(
+        "backtesting.py", "0.6.6", "kernc/backtesting.py: backtesting/backtesting.py, _process_orders; a trade is a "
+        "bar where trades are told; no fees, as it comes",
+        next_bar, _STOPS_TOO, hears_trades=True, market_after_ns=None, maker_ppm=0, taker_ppm=0,
     ),
     Rule(
         "kraken-cli", "0.3.2", "krakenfx/kraken-cli: src/paper.rs, commands/paper.rs; it looks when it is given a "

@@ -1,12 +1,15 @@
 """A session's market walked once more, with its orders given to every other rule on the way.
 
-What is due at a time comes after the messages of that time: an order sees the market as the session saw it when it sent
-it. A rule without latency is given it there and then; what is taken back here is taken back there at the same time.
+What is due at a time comes after the messages of that time. Of several messages of one time an order comes after the
+first one that leaves the quotes at which it was decided, where those are known: what came later was not seen by whoever
+sent it. A rule without latency is given it there and then; what is taken back here is taken back there at the same
+time.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from heapq import heappop, heappush
 
@@ -26,12 +29,12 @@ from triplegain.exchange.book import ASK, BID
 from triplegain.exchange.public_market import PublicMarket
 from triplegain.optimism.asked import STOPS, Asked, Shape
 from triplegain.optimism.recorded import Recorded
-from triplegain.optimism.rules import RULES, Filled, Rule, Seen, crosses
+from triplegain.optimism.rules import RULES, Filled, Rule, Seen, Traded, crosses
+from triplegain.optimism.waiting import WaitingOrder, WaitingOrders
 
 #: Where there is no book, all that can be seen is the last price, for any size.
 _ANY_SIZE = 1 << 62
 
-_Range = tuple[int, int]
 Quotes = tuple[int | None, int | None]
 
 
@@ -54,37 +57,30 @@ class Elsewhere(Struct, frozen=True):
 NOTHING = Filled(0, 0)
 
 
-class _Waiting:
-    """An order by one rule."""
-
-    __slots__ = ("asked", "crossed", "is_due", "is_gone", "is_new", "order", "place")
-
-    def __init__(self, order: Recorded, place: int, crossed: bool) -> None:
-        self.order = order
-        self.place = place
-        self.asked = order.asked
-        self.crossed = crossed
-        #: Nobody has looked since it was sent or amended.
-        self.is_new = True
-        #: The next look is entered already.
-        self.is_due = False
-        self.is_gone = False
-
-
 class Walk:
     """Messages go in one at a time, in the order of the feed; `end` says what came of the orders."""
 
     def __init__(
-        self, markets: Mapping[str, PublicMarket], orders: Iterable[Recorded], rules: Sequence[Rule] = RULES
+        self,
+        markets: Mapping[str, PublicMarket],
+        orders: Iterable[Recorded],
+        rules: Sequence[Rule] = RULES,
+        decided: Mapping[int, Quotes] | None = None,
     ) -> None:
+        """`decided`: best bid and ask at the decision, by the number of the order, as far as they are known."""
         self.now_ns = 0
+        self._decided = decided or {}
         self._markets = markets
         self._rules = rules
         self._orders = {each.number: each for each in orders}
         self._filled: dict[int, list[Filled | None]] = {}
         self._marks: dict[int, int | None] = {}
+        self._sent: set[int] = set()
         self._met: dict[int, Quotes] = {}
-        self._waiting: dict[str, list[_Waiting]] = {symbol: [] for symbol in markets}
+        self._waiting = {symbol: WaitingOrders() for symbol in markets}
+        self._of_order: dict[int, list[WaitingOrder]] = {}
+        #: By the time at which they are sent, those that may come between its messages.
+        self._unsent: defaultdict[int, list[Recorded]] = defaultdict(list)
         #: As they were at the last message: state, best bid, best ask.
         self._shown: dict[str, tuple[FeedState, int | None, int | None]] = {}
         #: Symbols with an order that is new since the last message.
@@ -94,7 +90,9 @@ class Walk:
         for time_ns in {time_ns for order in self._orders.values() for time_ns in _commands(order)}:
             self._enter(time_ns, self._look_at_command)
         for order in self._orders.values():
-            self._enter(order.sent_ns, partial(self._send, order))
+            self._enter(order.sent_ns, partial(self._send_if_not_sent, order))
+            if order.number in self._decided:
+                self._unsent[order.sent_ns].append(order)
             for change in order.changes:
                 self._enter(change.time_ns, partial(self._amend, order, change.asked))
             self._enter(order.over_ns, partial(self._value, order))
@@ -106,11 +104,11 @@ class Walk:
         self._carry_out_before(time_ns)
         self.now_ns = time_ns
         market = self._markets.get(event.symbol)
-        if market is None or not market.on_event(event, time_ns):
-            return
-        waiting = self._waiting[event.symbol]
-        if waiting:
+        if market is not None and market.on_event(event, time_ns) and (waiting := self._waiting[event.symbol]):
             self._show(market, waiting, event)
+        for order in self._unsent.get(time_ns, ()):
+            if order.number not in self._sent and self._quotes(order.symbol) == self._decided[order.number]:
+                self._send(order)
 
     def end(self, until_ns: int) -> tuple[list[Elsewhere], list[Recorded]]:
         """After everything that was due until then: what came of the orders, and those whose market was not there."""
@@ -138,45 +136,57 @@ class Walk:
 
     # -- orders --------------------------------------------------------------------------------------------------
 
+    def _quotes(self, symbol: str) -> Quotes:
+        bids, asks = _levels(self._markets[symbol], 1)
+        return (bids[0][0] if bids else None, asks[0][0] if asks else None)
+
+    def _send_if_not_sent(self, order: Recorded) -> None:
+        if order.number not in self._sent:
+            self._send(order)
+
     def _send(self, order: Recorded) -> None:
         market = self._markets[order.symbol]
+        self._sent.add(order.number)
         if not market.told or market.state not in PRICED_STATES:
             return
         found = self._filled[order.number] = list[Filled | None]([None] * len(self._rules))
         bids, asks = _levels(market, 1)
         crossed = crosses(order.asked, bids, asks)
-        self._met[order.number] = (bids[0][0] if bids else None, asks[0][0] if asks else None)
+        self._met[order.number] = self._quotes(order.symbol)
         for place, rule in enumerate(self._rules):
             if order.asked.shape not in rule.takes:
                 continue
-            each = _Waiting(order, place, crossed)
-            if order.asked.shape is Shape.MARKET:
+            each = WaitingOrder(order, place, crossed)
+            is_market = order.asked.shape is Shape.MARKET
+            if is_market and rule.market_after_ns:
                 self._enter(self.now_ns + rule.market_after_ns, partial(self._look, each, is_first=True))
                 continue
-            found[place] = NOTHING
+            found[place] = None if is_market else NOTHING
             self._look(each, is_first=True)
             if not each.is_gone:
-                self._waiting[order.symbol].append(each)
+                self._waiting[order.symbol].add(each)
+                self._of_order.setdefault(order.number, []).append(each)
                 self._unseen.add(order.symbol)
                 self._enter_look(each, rule, self.now_ns + 1)
 
     def _amend(self, order: Recorded, asked: Asked) -> None:
-        for each in self._waiting[order.symbol]:
-            if each.order is order:
-                each.asked, each.is_new = asked, True
+        for each in self._of_order.get(order.number, ()):
+            if not each.is_gone:
+                self._waiting[order.symbol].amend(each, asked)
                 self._unseen.add(order.symbol)
                 if not each.is_due:
                     self._enter_look(each, self._rules[each.place], self.now_ns)
 
     def _take_back(self, order: Recorded) -> None:
-        for each in [each for each in self._waiting[order.symbol] if each.order is order]:
+        """A market order is over here as soon as it may be: elsewhere it waits for what fills it."""
+        if order.asked.shape is Shape.MARKET:
+            return
+        for each in self._of_order.pop(order.number, ()):
             self._forget(each)
 
-    def _forget(self, each: _Waiting) -> None:
+    def _forget(self, each: WaitingOrder) -> None:
         each.is_gone = True
-        there = self._waiting[each.order.symbol]
-        if each in there:
-            there.remove(each)
+        self._waiting[each.order.symbol].remove(each)
 
     def _value(self, order: Recorded) -> None:
         """It is over here: what it filled, or did not, is worth the middle of now, or the last price."""
@@ -190,8 +200,8 @@ class Walk:
 
     # -- looks ---------------------------------------------------------------------------------------------------
 
-    def _show(self, market: PublicMarket, waiting: list[_Waiting], event: MarketEvent) -> None:
-        """To those that look at each message; the others look again in their time."""
+    def _show(self, market: PublicMarket, waiting: WaitingOrders, event: MarketEvent) -> None:
+        """To those that it may have reached and that look at each message; the others look again in their time."""
         traded = _traded(event) if market.state in PRICED_STATES else None
         symbol, shown = market.instrument.symbol, (market.state, market.book.best(BID), market.book.best(ASK))
         is_moved = self._shown.get(symbol) != shown or market.depth is not MarketDepth.BOOK
@@ -199,7 +209,7 @@ class Walk:
             return
         self._shown[symbol] = shown
         self._unseen.discard(symbol)
-        for each in list(waiting):
+        for each in self._reached(market, waiting, traded):
             rule = self._rules[each.place]
             if traded is not None and rule.hears_trades:
                 self._look(each, traded=traded)
@@ -211,16 +221,25 @@ class Walk:
             elif not each.is_due:
                 self._enter_look(each, rule, self.now_ns)
 
+    def _reached(
+        self, market: PublicMarket, waiting: WaitingOrders, traded: Traded | None = None
+    ) -> Iterator[WaitingOrder]:
+        """By the quotes, or by what was traded."""
+        there = [levels[0][0] for levels in _levels(market, 1) if levels]
+        if traded is not None:
+            there += traded[:2]
+        return waiting.reached(min(there), max(there)) if there else iter(())
+
     def _look_at_command(self) -> None:
         """Somebody is about to send, amend or take back something."""
-        for waiting in self._waiting.values():
-            for each in list(waiting):
+        for symbol, waiting in self._waiting.items():
+            for each in self._reached(self._markets[symbol], waiting):
                 if self._rules[each.place].looks_at_commands:
                     is_due = each.is_due
                     self._look(each)
                     each.is_due = is_due
 
-    def _enter_look(self, each: _Waiting, rule: Rule, from_ns: int) -> None:
+    def _enter_look(self, each: WaitingOrder, rule: Rule, from_ns: int) -> None:
         """The next of its looks that is not before that time."""
         every_ns = rule.quotes_every_ns
         if every_ns:
@@ -228,7 +247,7 @@ class Walk:
             each.is_due = True
             self._enter(sent_ns - (sent_ns - from_ns) // every_ns * every_ns, partial(self._look, each))
 
-    def _look(self, each: _Waiting, traded: _Range | None = None, is_first: bool = False) -> None:
+    def _look(self, each: WaitingOrder, traded: Traded | None = None, is_first: bool = False) -> None:
         if each.is_gone:
             return
         each.is_due = False if traded is None else each.is_due
@@ -237,7 +256,7 @@ class Walk:
         bids, asks = _levels(market, rule.depth if is_first or each.asked.shape in STOPS else 1)
         seen = Seen(bids, asks, _last(market), traded, is_first, each.crossed)
         filled = rule.fill(each.asked, seen)
-        if filled is None and each.asked.shape is Shape.MARKET:
+        if filled is None and each.asked.shape is Shape.MARKET and rule.market_after_ns is not None:
             filled = NOTHING
         if filled is not None:
             self._filled[each.order.number][each.place] = filled
@@ -267,10 +286,9 @@ def _levels(market: PublicMarket, depth: int) -> tuple[tuple[Level, ...], tuple[
     return best_bids, tuple((price, asks[price]) for price in ask_prices[:depth])
 
 
-def _traded(event: MarketEvent) -> _Range | None:
-    """The lowest and the highest price that it tells of."""
+def _traded(event: MarketEvent) -> Traded | None:
     if isinstance(event, PublicTrade):
-        return event.price, event.price
+        return event.price, event.price, event.price
     if isinstance(event, CandleClosed):
-        return event.candle.low, event.candle.high
+        return event.candle.low, event.candle.high, event.candle.open
     return None
