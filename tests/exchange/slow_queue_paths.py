@@ -113,6 +113,6 @@ class _Choice:
             return change.ahead != self._base.ahead
         assert self._origin is not None
         doublings = min(max(0, (len(self.points) - 40) // 20), 5)
-        step = max(self._origin // 100, 1) * 2**doublings
+        step: int = max(self._origin // 100, 1) << doublings
         moved = abs(change.ahead - self._base.ahead)
         return max(moved, change.traded - self._base.traded if change.is_trade else 0) >= step

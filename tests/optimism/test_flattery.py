@@ -141,7 +141,7 @@ def test_orders_of_one_hour_are_drawn_together() -> None:
         # A fee of 0.40 % there: 0.008 more for each 2 that it is dearer.
         rates.append(sum(20 - 2.008 * (pick // 10) for pick in picked) / (10_020 * 40) * 10_000)
     rates.sort()
-    assert (ours.low, ours.high) == (pytest.approx(rates[50]), pytest.approx(rates[-51]))
+    assert ours.low == pytest.approx(rates[50]) and ours.high == pytest.approx(rates[-51])
     apart = [
         replace(each, order=replace(each.order, sent_ns=number * HOUR_NS * 9)) for number, each in enumerate(found)
     ]
