@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import resource
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import islice, zip_longest
 from pathlib import Path
 from random import Random
@@ -37,7 +38,7 @@ from triplegain.feeds.captures.decoded_file import DecodedFile, DecodedWriter
 from triplegain.feeds.captures.decoded_folder import DecodedFolder
 from triplegain.feeds.captures.event_columns import Place
 from triplegain.feeds.captures.replay import ReplayFeed, open_replay
-from triplegain.market.feed import MarkedFeed
+from triplegain.market.feed import CaptureError, MarkedFeed
 from triplegain.market.feed_marks import FeedMarks
 from triplegain.market.row_stream import RowStream
 
@@ -213,7 +214,7 @@ def test_what_was_not_finished_is_no_file(captures: Path, folder: DecodedFolder)
     left = folder.folder / "left.1-00.part"
     DecodedWriter(left).close()
     other = DecodedWriter(folder.folder / "other.2-00.part")
-    other.add(whole, [])
+    other.add(event_columns.written(whole), len(whole))
     assert list(open_replay(captures / _BOOK, folder).events()) == whole
     assert not left.exists() and own.exists() and other.path.exists()
     # Two at once: each tells everything, and one file is there in the end.
@@ -357,3 +358,51 @@ def test_files_that_are_being_made_count(
     told = list(islice(first, len(whole) - 10))
     assert list(open_replay(captures / _BOOK, folder).events()) == whole and folder.used()[0] == 0
     assert told + list(first) == whole and _files(folder) == [path]
+
+
+def test_what_cannot_be_kept_is_told_to_the_last_word(
+    captures: Path, folder: DecodedFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = list(open_replay(captures / _BOOK).events())
+    assert len(whole) == 510
+    written = event_columns.written
+    # Chunks that end with the capture, that have one event more, and one that holds all.
+    for size in (51, 509, 510, 1000):
+        monkeypatch.setattr(decoded_capture, "_CHUNK", size)
+        path = tmp_path / f"book-{size}.json"
+        path.write_bytes((captures / _BOOK).read_bytes())
+        for kept in (0, 1):
+            assert folder.used()[0] == kept
+            assert list(open_replay(path, folder).events()) == whole
+        for each in _files(folder):
+            each.unlink()
+        # Numbers that no column holds, from the third chunk on.
+        with monkeypatch.context() as patched:
+            sizes: list[int] = []
+
+            def refuses(events: Sequence[MarketEvent], places: Sequence[Place], sizes: list[int] = sizes) -> bytes:
+                sizes.append(len(events))
+                if len(sizes) == 3 or len(events) > 500:
+                    raise OverflowError
+                return written(events, places)
+
+            patched.setattr(event_columns, "written", refuses)
+            assert list(open_replay(path, folder).events()) == whole and _files(folder) == []
+
+
+def test_a_capture_that_is_damaged_is_told_up_to_there(
+    captures: Path, folder: DecodedFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(decoded_capture, "_CHUNK", 60)
+    lines = [
+        f'{1_704_067_200_000_000_000 + number * 10**9} {{"stream":"btcusdt@trade","data":{{"t":{number},"p":"100.00",'
+        f'"q":"1","T":{1_704_067_200_000 + number * 1000},"m":true}}}}\n'
+        for number in range(1, 200)
+    ]
+    path = tmp_path / "damaged.gz"
+    path.write_bytes(gzip.compress("".join([*lines[:150], lines[150].replace("100.00", "0"), *lines[151:]]).encode()))
+    for own in (None, folder):
+        told: list[MarketEvent] = []
+        with pytest.raises(CaptureError, match=r"record 151.*price 0"):
+            told.extend(open_replay(path, own).events())
+        assert len(told) == 150 and folder.used() == (0, 0)

@@ -2,7 +2,7 @@
 
 A message has a kind, two times and the rows up to its end, which begin where those of the message before end; `bids` of
 them are bids, the others asks. A row is a price in ticks and a quantity in lots: a level of a book, a quote (the bid,
-then the ask), or a trade.
+then the ask), or a trade. A candle is four: (open time, length), (open, high), (low, close), (volume, trades).
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from triplegain.domain.market import BestQuote, BookUpdate, MarketEvent, PublicTrade
+from triplegain.domain.market import BestQuote, BookUpdate, Candle, CandleClosed, MarketEvent, PublicTrade
 from triplegain.domain.orders import Side
 
 BOOK, SNAPSHOT, QUOTE, BOUGHT, SOLD, CANDLE, OTHER = range(7)
@@ -61,6 +61,11 @@ class EventRows:
             trade_id = "" if self.numbers[number] == NO_NUMBER else str(self.numbers[number])
             side = Side.BUY if kind == BOUGHT else Side.SELL
             return PublicTrade(*told, self.prices[start], self.lots[start], side, trade_id)
+        if kind == CANDLE:
+            opened, opens, low, volume = self.prices[start:end]
+            length, high, close, trades = self.lots[start:end]
+            candle = Candle(self.symbols[number], opened, length, opens, high, low, close, volume, trades)
+            return CandleClosed(*told, candle)
         return self.other(number)
 
     def _levels(self, start: int, end: int) -> tuple[tuple[int, int], ...]:

@@ -14,18 +14,19 @@ from pathlib import Path
 
 import msgspec
 
-from triplegain.domain.clock import MINUTE_NS
 from triplegain.domain.instrument import Instrument
 from triplegain.domain.market import MarketDepth, MarketEvent
+from triplegain.feeds.captures import event_columns
 from triplegain.feeds.captures.capture import Capture, VerifyReport
+from triplegain.feeds.captures.column_events import ColumnEvents
 from triplegain.feeds.captures.decoded_file import CaptureFacts, DecodedFile, DecodedWriter
 from triplegain.feeds.captures.decoded_folder import DecodedFolder
-from triplegain.feeds.captures.event_columns import Place
-from triplegain.feeds.captures.kept_events import KeptEvents
+from triplegain.feeds.captures.event_columns import EventColumns, Place
+from triplegain.market.feed import CaptureError
 from triplegain.market.feed_marks import AnyPlace, FeedMarks, unmarked
 
-#: Events of a chunk.
-_CHUNK = 16_384
+#: Events of a chunk, which are decoded in one go: few enough that whoever waits for the loop does not notice.
+_CHUNK = 2_048
 
 
 class DecodedCapture:
@@ -109,23 +110,36 @@ class DecodedCapture:
             anew = self._making(marks) if marks.start is None else self._decoder.events(marks)
             return islice(anew, told, None)
 
-        return KeptEvents(found, marks, again)
+        return ColumnEvents(found.chunks(marks.position), marks, again)
 
     def _making(self, marks: FeedMarks) -> Iterator[MarketEvent]:
-        places = _Places(marks)
+        return ColumnEvents(self._made(), marks, lambda told: islice(self._decoder.events(marks), told, None))
+
+    def _made(self) -> Iterator[tuple[int, EventColumns]]:
+        """From the beginning; with the last one all of them are kept. Raises CaptureError behind what is whole, and
+        OverflowError."""
+        places = _Places()
         file = _FileInTheMaking(self._folder, self._name)
-        pending: list[MarketEvent] = []
+        events = self._decoder.events(places)
+        before, failure = 0, None
         try:
-            for event in self._decoder.events(places):
-                if len(pending) >= _CHUNK:
-                    file.add(pending, places.taken())
-                    pending, places.told = [], 0
-                pending.append(event)
-                places.told += 1
-                yield event
-            file.add(pending, places.taken())
-            if self._is_unchanged():
-                file.finish(_facts_of(self._decoder))
+            while failure is None:
+                pending: list[MarketEvent] = []
+                try:
+                    for event in islice(events, _CHUNK):
+                        pending.append(event)
+                        places.told += 1
+                except CaptureError as error:
+                    failure = error
+                plain = event_columns.written(pending, places.taken())
+                file.add(plain, len(pending))
+                yield before, event_columns.read(plain)
+                before += len(pending)
+                if failure is None and len(pending) < _CHUNK:
+                    if self._is_unchanged():
+                        file.finish(_facts_of(self._decoder))
+                    return
+            raise failure
         finally:
             file.close()
 
@@ -143,22 +157,20 @@ class DecodedCapture:
 
 
 class _Places(FeedMarks):
-    """Keeps what a decoder puts, and hands it on where somebody waits for it. `told` counts the events of a chunk."""
+    """Keeps what a decoder puts, behind the first `told` events of a chunk."""
 
-    def __init__(self, marks: FeedMarks) -> None:
-        super().__init__(marks.start, MINUTE_NS)
+    def __init__(self) -> None:
+        super().__init__()
         self.told = 0
-        self._marks = marks
         self._kept: list[Place] = []
 
     def put(self, position: int, place: AnyPlace, time_ns: int) -> None:
         super().put(position, place, time_ns)
         self._kept.append(Place(self.told, position, time_ns, msgspec.json.encode(place)))
-        if time_ns >= self._marks.due_ns:
-            self._marks.put(position, place, time_ns)
 
     def taken(self) -> list[Place]:
-        kept, self._kept = self._kept, []
+        """Those of a chunk that is over."""
+        kept, self._kept, self.told = self._kept, [], 0
         return kept
 
 
@@ -171,9 +183,10 @@ class _FileInTheMaking:
         self._writer: DecodedWriter | None = None
         self._try(lambda: folder.begin(name))
 
-    def add(self, events: Sequence[MarketEvent], places: Sequence[Place]) -> None:
+    def add(self, plain: bytes, events: int) -> None:
+        """See `DecodedWriter.add`."""
         if (writer := self._writer) is not None:
-            self._try(lambda: self._added(writer, events, places))
+            self._try(lambda: self._added(writer, plain, events))
 
     def finish(self, facts: CaptureFacts) -> None:
         if (writer := self._writer) is not None:
@@ -189,14 +202,14 @@ class _FileInTheMaking:
     def _try(self, act: Callable[[], DecodedWriter | None]) -> None:
         try:
             going_on = act()
-        except (OSError, OverflowError):
+        except OSError:
             going_on = None
         if going_on is None:
             self.close()
         self._writer = going_on
 
-    def _added(self, writer: DecodedWriter, events: Sequence[MarketEvent], places: Sequence[Place]) -> DecodedWriter:
-        writer.add(events, places)
+    def _added(self, writer: DecodedWriter, plain: bytes, events: int) -> DecodedWriter:
+        writer.add(plain, events)
         if not self._folder.has_room(writer):
             raise OSError("no room")
         return writer

@@ -16,7 +16,7 @@ import hashlib
 import os
 import stat
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, BinaryIO
 
@@ -24,10 +24,9 @@ import msgspec
 import zstandard
 
 from triplegain.domain.errors import InvalidValueError
-from triplegain.domain.market import MarketEvent
 from triplegain.domain.values import INTEGER_MAX, Count
 from triplegain.feeds.captures import event_columns
-from triplegain.feeds.captures.event_columns import EventColumns, Place
+from triplegain.feeds.captures.event_columns import EventColumns
 
 _MAGIC = b"TGEVENTS"
 #: Of this layout and of the columns; see `decoded_folder` for that of the decoders.
@@ -141,7 +140,7 @@ class DecodedFile:
 class DecodedWriter:
     """A file that is being made, under a name of its own and locked: what nobody holds any more was left behind.
 
-    Raises OSError, and OverflowError for events that no column holds.
+    Raises OSError.
     """
 
     def __init__(self, path: Path) -> None:
@@ -158,12 +157,11 @@ class DecodedWriter:
             raise
         self.size_bytes = len(_HEAD)
 
-    def add(self, events: Sequence[MarketEvent], places: Sequence[Place]) -> None:
-        """The next chunk."""
-        plain = event_columns.written(events, places)
+    def add(self, plain: bytes, events: int) -> None:
+        """The next chunk, of so many events; see `event_columns.written`."""
         packed = zstandard.ZstdCompressor(level=_LEVEL).compress(plain)
         self._write(packed)
-        self._chunks.append(_Chunk(self.size_bytes, len(packed), len(plain), zlib.crc32(packed), len(events)))
+        self._chunks.append(_Chunk(self.size_bytes, len(packed), len(plain), zlib.crc32(packed), events))
         self.size_bytes += len(packed)
 
     def finish(self, facts: CaptureFacts) -> None:

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from triplegain.domain.errors import InvalidValueError
 from triplegain.domain.event_rows import BOOK, BOUGHT, CANDLE, NO_NUMBER, OTHER, QUOTE, SNAPSHOT, SOLD, EventRows
-from triplegain.domain.market import BestQuote, BookUpdate, Candle, CandleClosed, Level, MarketEvent, PublicTrade
+from triplegain.domain.market import BestQuote, BookUpdate, CandleClosed, Level, MarketEvent, PublicTrade
 from triplegain.domain.orders import Side
 from triplegain.domain.values import Count
 
@@ -98,16 +98,9 @@ class EventColumns:
         return map(self.rows_of().event, range(len(self)))
 
     def _other(self, message: int) -> MarketEvent:
-        if self.kinds[message] == OTHER:
-            kind, form = self._others[int(self.numbers[message])]
-            event: MarketEvent = msgspec.msgpack.decode(form, type=_EVENTS[kind])
-            return event
-        end = int(self.ends[message])
-        opened, opens, low, volume = self.rows[end - 4 : end, 0].tolist()
-        length, high, close, trades = self.rows[end - 4 : end, 1].tolist()
-        name = self.names[int(self.symbols[message])]
-        candle = Candle(name, opened, length, opens, high, low, close, volume, trades)
-        return CandleClosed(name, int(self.times[message]), int(self.received[message]), candle)
+        kind, form = self._others[int(self.numbers[message])]
+        event: MarketEvent = msgspec.msgpack.decode(form, type=_EVENTS[kind])
+        return event
 
 
 def written(events: Sequence[MarketEvent], places: Sequence[Place] = ()) -> bytes:

@@ -1,4 +1,4 @@
-"""The events of a capture that is kept decoded, told one by one or passed over as rows; places are put on the way."""
+"""The events of a capture as columns, told one by one or passed over as rows; places are put on the way."""
 
 from __future__ import annotations
 
@@ -8,22 +8,27 @@ import msgspec
 
 from triplegain.domain.event_rows import NO_ROWS, EventRows
 from triplegain.domain.market import MarketEvent
-from triplegain.feeds.captures.decoded_file import DamagedFileError, DecodedFile
-from triplegain.feeds.captures.event_columns import Place
+from triplegain.feeds.captures.decoded_file import DamagedFileError
+from triplegain.feeds.captures.event_columns import EventColumns, Place
 from triplegain.market.feed_marks import FeedMarks
 from triplegain.market.row_stream import RowStream
 
 
-class KeptEvents(RowStream):
-    """From where `marks` begin. `again` tells the events behind so many that were told already, where the file turns
-    out to be damaged."""
+class ColumnEvents(RowStream):
+    """From where `marks` begin; each of the chunks comes with the number of events before it. `again` tells the events
+    behind so many that were told already, where a chunk is damaged or has a number that no column holds."""
 
-    def __init__(self, file: DecodedFile, marks: FeedMarks, again: Callable[[int], Iterator[MarketEvent]]) -> None:
+    def __init__(
+        self,
+        chunks: Iterator[tuple[int, EventColumns]],
+        marks: FeedMarks,
+        again: Callable[[int], Iterator[MarketEvent]],
+    ) -> None:
         self._marks = marks
         self._again = again
         self._begun_at = marks.position
-        self._chunks = file.chunks(marks.position)
-        #: Behind the last chunk, or the first that is damaged.
+        self._chunks = chunks
+        #: Behind the last chunk, or the first that cannot be told.
         self._rest: Iterator[MarketEvent] = iter(())
         self._is_over = False
         self._rows = NO_ROWS
@@ -35,15 +40,17 @@ class KeptEvents(RowStream):
         self._places: list[Place] = []
 
     def __next__(self) -> MarketEvent:
-        if self._next == self._count and not self._turn():
-            return next(self._rest)
+        while self._next == self._count:
+            if not self._turn():
+                return next(self._rest)
         event = self._rows.event(self._next)
         self.pass_over(1)
         return event
 
     def here(self) -> tuple[EventRows, int] | None:
-        if self._next == self._count and not self._turn():
-            return None
+        while self._next == self._count:
+            if not self._turn():
+                return None
         return (self._rows, self._next) if self._rows.is_of_one else None
 
     def pass_over(self, count: int) -> None:
@@ -72,7 +79,7 @@ class KeptEvents(RowStream):
                 self._before, self._next = before, position - before
                 self._places = [place for place in columns.places if place.told >= self._next]
                 return True
-        except DamagedFileError:
+        except (DamagedFileError, OverflowError):
             self._rest = self._again(position - self._begun_at)
         self._is_over, self._rows, self._before, self._next, self._count = True, NO_ROWS, position, 0, 0
         return False
