@@ -53,6 +53,7 @@ from triplegain.domain.views import (
     AgentsView,
     CoordinatorView,
     DecisionCounts,
+    LastLooks,
     Margin,
     Moment,
     OrderStanding,
@@ -204,6 +205,7 @@ class StoredControl:
             RiskState: told.risk_state(self.session_id, "halted" if self.halted else "running"),
             Margin: told.margin(self.session_id),
             AgentsView: told.mind(),
+            LastLooks: LastLooks(),
             CoordinatorView: CoordinatorView("paused" if self.paused else "running", "", counts),
             OrderStandings: OrderStandings(self.standings),
         }

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from tests.market.test_glance import START_NS, quote_of
+from tests.session.crash_day import WITHOUT_REBALANCE, crash_settings, play, warm
+from tests.session.crash_market import crash_events
+from tests.session.scripted_models import SIX, ScriptedModels
 
 from triplegain.agents.answer import Abstain
 from triplegain.agents.regime import REGIME, RegimeMemory, regime_rules
@@ -15,8 +18,9 @@ from triplegain.agents.technical import TECHNICAL, technical_rules
 from triplegain.agents.typed_answer import TypedAnswer
 from triplegain.decision.by_rules import Look, RuleLooks, verdict_of
 from triplegain.decision.record import RecordLog
-from triplegain.decision.settings import DecisionSettings
+from triplegain.decision.settings import DecisionSettings, ModelAssignment
 from triplegain.decision.signals import Analysts, LatestSignals
+from triplegain.domain.agent_records import AnalysisRecord
 from triplegain.domain.clock import SECOND_NS
 from triplegain.domain.parts import Parts
 from triplegain.feeds.demo.demo import DemoMarket
@@ -25,6 +29,7 @@ from triplegain.market.snapshot.market_view import MarketView
 from triplegain.market.snapshot.settings import SnapshotSettings
 from triplegain.market.snapshot.sighting import Sighting
 from triplegain.market.snapshot.snapshot import NoSnapshot, Snapshot
+from triplegain.session.trading_session import TradingSession
 
 RULES: dict[AgentSpec, Any] = {TECHNICAL: technical_rules, REGIME: regime_rules}
 
@@ -100,14 +105,72 @@ def test_a_verdict_is_stored_once_and_the_last_look_when_the_run_ends() -> None:
 def test_what_was_stored_last_is_known_after_a_restart_and_a_model_makes_all_of_it_news() -> None:
     desk, record = analysts()
     nothing = NoSnapshot("BTC/USDT", START_NS, "no_price", "there is no fresh price of BTC/USDT")
-    desk.by_rules(TECHNICAL, "BTC/USDT", nothing, START_NS)
     parts, again_parts = Parts(), Parts()
     desk.register(parts)
+    desk.by_rules(TECHNICAL, "BTC/USDT", nothing, START_NS)
+    desk.by_rules(REGIME, "BTC/USDT", nothing, START_NS)
+    desk.by_rules(REGIME, "BTC/USDT", nothing, START_NS + 5)
     again, again_record = analysts()
     again.register(again_parts)
     again_parts.restore({(each.part, each.key): each.state for each in parts.changes() if each.state is not None})
+    # What was said last is there, though it is no row.
+    assert again.unstored == desk.unstored
+    assert [(each.task, each.time_ns, each.reason) for each in again.unstored] == [
+        ("regime", START_NS + 5, nothing.reason)
+    ]
+    again.store_last("ETH/USDT")
+    assert len(again_record) == 0
+    again.store_last("BTC/USDT")
+    assert len(again_record) == 1 and again.unstored == ()
+    assert [each.key for each in again_parts.changes() if each.part == "decision.looks"] == ["regime BTC/USDT"]
     again.by_rules(TECHNICAL, "BTC/USDT", nothing, START_NS + 1)
-    assert (len(record), len(again_record), len(again.unstored)) == (1, 0, 1)
+    assert (len(record), len(again_record), len(again.unstored)) == (2, 1, 1)
     again.could_not_ask(TECHNICAL, "BTC/USDT", "qwen", "nobody there", START_NS + 2)
     again.by_rules(TECHNICAL, "BTC/USDT", nothing, START_NS + 3)
-    assert [each.model for each in again_record.take()["analyses"]] == ["qwen", None] and again.unstored == ()
+    assert [each.model for each in again_record.take()["analyses"]] == [None, "qwen", None] and again.unstored == ()
+
+
+class AtTheRecord(ScriptedModels):
+    """Whoever is asked for votes reads what is in the record: `by_then` at that moment, `looks` at any."""
+
+    def __init__(self, silent: tuple[str, ...] = ()) -> None:
+        super().__init__(silent)
+        self.looks: list[AnalysisRecord] = []
+        self.by_then: list[AnalysisRecord] = []
+
+    def answer(self, session: TradingSession) -> None:
+        before = len(self.asked)
+        super().answer(session)
+        if any(each.kind == "decision" for each in self.asked[before:]):
+            self.by_then += session.take_batch(0, 0).analyses
+
+
+def voting(models: AtTheRecord, minutes: int, timeout_s: int = 30) -> set[tuple[str, int]]:
+    """What was decided on and when."""
+    before, events = crash_events()
+    assigned = ModelAssignment({"decision": SIX}, providers={model: model for model in SIX})
+    decision = DecisionSettings(tasks=WITHOUT_REBALANCE, assigned=assigned, vote_timeout_ns=timeout_s * SECOND_NS)
+    session = warm(TradingSession(crash_settings(decision=decision)), before)
+    models.looks += play(session, events[: 3 * minutes], models).all("analyses")
+    return {(each.subject, each.asked_at_ns) for each in models.asked if each.kind == "decision"}
+
+
+def test_whoever_is_asked_for_a_vote_finds_the_looks_of_that_moment_in_the_record() -> None:
+    """Whatever they said before: at the second hour most say the same again."""
+    models = AtTheRecord()
+    asked = voting(models, minutes=62)
+    assert len(asked) == 2 * 3
+    rows = {(each.task, each.symbol, each.time_ns) for each in models.by_then}
+    assert {(task, *each) for each in asked for task in ("technical", "regime")} <= rows
+    # No more of them than a look each at a decision, and new verdicts.
+    assert len([each for each in (*models.by_then, *models.looks) if each.task == "technical"]) < 62 * 3 / 2
+
+
+def test_the_looks_by_which_votes_are_weighed_are_in_the_record() -> None:
+    """The votes come to an end after 150 s; the looks of 120 s after the question are the last before that."""
+    models = AtTheRecord(SIX)
+    asked = voting(models, minutes=6, timeout_s=150)
+    rows = {(each.symbol, each.time_ns) for each in models.looks if each.task == "technical"}
+    assert len(asked) == 3
+    assert {(symbol, at_ns + 120 * SECOND_NS) for symbol, at_ns in asked} <= rows
+    assert not {(symbol, at_ns + 60 * SECOND_NS) for symbol, at_ns in asked} <= rows

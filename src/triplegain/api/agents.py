@@ -11,7 +11,7 @@ from triplegain.api.resources import Agents, Analysis, AnalysisPages, Decision, 
 from triplegain.api.visit import CurrentVisit
 from triplegain.domain.commands import RunTask
 from triplegain.domain.values import WORD
-from triplegain.domain.views import AgentsView
+from triplegain.domain.views import AgentsView, LastLooks
 
 TaskName = Annotated[str, Path(pattern=WORD)]
 #: BTC-USDT: a path cannot hold the slash.
@@ -22,7 +22,7 @@ async def show_agents(visit: CurrentVisit) -> Agents:
     now = visit.moment()
     seen = visit.control.see(AgentsView)
     stored = await visit.reader.latest_analyses(now.session_id)
-    said = sorted((*stored, *seen.unstored), key=lambda each: each.time_ns)
+    said = sorted((*stored, *visit.control.see(LastLooks).said), key=lambda each: each.time_ns)
     latest = {(each.task, each.symbol): each for each in said}
     return Agents.of(
         seen,

@@ -234,7 +234,7 @@ class AnalysisPages(Resource):
     next: int | None
 
 
-@tells(views.AgentsView, without=("unstored",))
+@tells(views.AgentsView)
 class Agents(Resource):
     """`latest` is what each analyst has said last of each market, abstentions included; number 0 where that is what the
     rules had said before, which is not stored again."""

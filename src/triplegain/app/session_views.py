@@ -31,6 +31,7 @@ from triplegain.domain.views import (
     DecisionCounts,
     DecisionSummary,
     Halt,
+    LastLooks,
     Limits,
     Margin,
     MarketLimits,
@@ -69,8 +70,11 @@ def agents(session: TradingSession) -> AgentsView:
         tasks=tuple(_tasks(session)),
         models=tuple(_models(session.settings.decision.assigned)),
         markets=tuple(_standing(session, symbol) for symbol in symbols),
-        unstored=engine.analysts.unstored,
     )
+
+
+def last_looks(session: TradingSession) -> LastLooks:
+    return LastLooks(session.decision_engine.analysts.unstored)
 
 
 def coordinator(session: TradingSession) -> CoordinatorView:
@@ -319,5 +323,6 @@ VIEWS: Mapping[type, Callable[[TradingSession], Any]] = {
     Margin: margin,
     OrderStandings: order_standings,
     AgentsView: agents,
+    LastLooks: last_looks,
     CoordinatorView: coordinator,
 }

@@ -1,4 +1,4 @@
-"""Analyses by rules: one look after the other, of which only what is news is worked out and stored."""
+"""Analyses by rules: one look after the other, of which only what is news, or decided by, is a row of the record."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 from triplegain.agents.answer import Abstain
 from triplegain.agents.spec import AgentSpec, MarketAnalysis, Stays
 from triplegain.agents.typed_answer import TypedAnswer
-from triplegain.domain.parts import Parts
+from triplegain.decision.record import analysis_record
+from triplegain.domain.agent_records import AnalysisRecord
+from triplegain.domain.parts import Parts, Touch, nobody
 from triplegain.market.snapshot.sighting import Sighting
 
 if TYPE_CHECKING:
@@ -42,6 +44,11 @@ class Look:
         return self._answer
 
 
+def _key(agent: str, subject: str) -> str:
+    """Of a row: the name of an agent is one word."""
+    return f"{agent} {subject}"
+
+
 def verdict_of(answer: TypedAnswer | Abstain) -> str:
     return answer.reason if isinstance(answer, Abstain) else answer.verdict
 
@@ -53,10 +60,11 @@ class RuleLooks:
     _settings: Mapping[str, Any]
     #: By agent and subject what the last record says; nothing where it is a model's.
     told: dict[str, dict[str, str]] = field(default_factory=dict)
-    #: By agent and subject what was said since, and when: it is no news.
-    _unstored: dict[tuple[str, str], tuple[Look | Abstain, int]] = field(default_factory=dict)
+    #: By agent and subject what was said since, and when: it is no news. After a restart as it was stored.
+    _unstored: dict[tuple[str, str], tuple[Look | Abstain, int] | AnalysisRecord] = field(default_factory=dict)
     #: By agent and subject the first look at a closed candle, and the candle.
     _first: dict[tuple[str, str], tuple[Frame, Look]] = field(default_factory=dict)
+    _touch: Touch = nobody
 
     def look(self, agent: AgentSpec, work: MarketAnalysis, subject: str, seen: Sighting) -> Look:
         """What the rules say now."""
@@ -76,6 +84,7 @@ class RuleLooks:
         """Whether it is to be stored; else it is kept here while nothing else is said."""
         verdict = said.reason if isinstance(said, Abstain) else said.verdict
         told = self.told.setdefault(agent, {})
+        self._touch(_key(agent, subject))
         if told.get(subject) == verdict:
             self._unstored[agent, subject] = said, now_ns
             return False
@@ -87,21 +96,46 @@ class RuleLooks:
         """Whatever the rules say after it is news."""
         self.told.get(agent, {}).pop(subject, None)
         self._unstored.pop((agent, subject), None)
+        self._touch(_key(agent, subject))
 
-    def unstored(self) -> Iterator[tuple[str, str, TypedAnswer | Abstain, int]]:
-        """Agent, subject, what was said last and when, where that is no news."""
-        for (agent, subject), (said, now_ns) in self._unstored.items():
-            yield agent, subject, said if isinstance(said, Abstain) else said.answer, now_ns
+    def unstored(self) -> Iterator[AnalysisRecord]:
+        """What was said last of each subject, where that is no news: number 0."""
+        yield from (self._record(*key) for key in self._unstored)
 
-    def all_stored(self) -> None:
-        self._unstored.clear()
+    def take(self, subject: str | None = None) -> list[AnalysisRecord]:
+        """The same of one subject, None: of all. It is going to be stored."""
+        keys = [key for key in self._unstored if subject in (None, key[1])]
+        records = [self._record(*key) for key in keys]
+        for key in keys:
+            del self._unstored[key]
+            self._touch(_key(*key))
+        return records
+
+    def _record(self, agent: str, subject: str) -> AnalysisRecord:
+        kept = self._unstored[agent, subject]
+        if isinstance(kept, AnalysisRecord):
+            return kept
+        said, now_ns = kept
+        return analysis_record(agent, subject, said if isinstance(said, Abstain) else said.answer, now_ns)
 
     def register(self, parts: Parts) -> None:
-        """What was told, by agent: no row for one that has said nothing yet."""
+        """What was told, by agent: no row for one that has said nothing yet. What was said since, by agent and subject:
+        a death must not take the last look with it."""
+        self._touch = parts.keyed(
+            "decision.looks", AnalysisRecord, self._kept, self._restore_looks,
+            lambda: [_key(*each) for each in self._unstored],
+        )  # fmt: skip
         parts.keyed(
             "decision.told", dict[str, str], lambda name: self.told.get(name) or None, self._restore, lambda: self.told,
             watched=True,
         )  # fmt: skip
+
+    def _kept(self, key: str) -> AnalysisRecord | None:
+        agent, subject = key.split(" ", 1)
+        return self._record(agent, subject) if (agent, subject) in self._unstored else None
+
+    def _restore_looks(self, kept: dict[str, AnalysisRecord]) -> None:
+        self._unstored = {(each.task, each.symbol): each for each in kept.values()}
 
     def _restore(self, told: dict[str, dict[str, str]]) -> None:
         self.told = told

@@ -235,6 +235,7 @@ class DecisionEngine:
     def _start_rebalance(self, now_ns: int) -> None:
         if self._rebalance is None:
             return
+        self.analysts.store_last()
         models = self._assigned.models_of(REBALANCE) if self.level.may_ask(REBALANCE.importance) else ()
         round_id = self.rounds.next_id(REBALANCE.name) if models else None
         timeout_ns = self.schedule.specs[REBALANCE.name].timeout_ns
@@ -269,6 +270,7 @@ class DecisionEngine:
             return None
         try:
             if agent.work is Flow.VOTE and seen is not None:
+                self.analysts.store_last(subject)
                 return self.voting.decision_round(round_id, subject, seen, now_ns)
             return self.analysts.round(round_id, agent, subject, model, seen, now_ns, timeout_ns)
         except InvalidValueError as error:
@@ -285,6 +287,8 @@ class DecisionEngine:
         self._count(done, now_ns)
         match agent.work:
             case Flow.VOTE:
+                # It weighs what the analysts say by now.
+                self.analysts.store_last(done.round.subject)
                 ask = bool(self._assigned.models_of(CONFLICT)) and self.level.may_ask(CONFLICT.importance)
                 question = self.voting.tally(done, now_ns, self.rounds.next_id(CONFLICT.name) if ask else None)
                 if question is not None:

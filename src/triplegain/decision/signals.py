@@ -166,7 +166,7 @@ def _known(said: TypedAnswer | Look | None) -> Any:
 @dataclass(eq=False, slots=True)
 class Analysts:
     """Answers go to the latest signals and, like abstentions, to the record: those of models each, those of rules where
-    they say something else than the one before."""
+    they say something else than the one before or somebody decides by them."""
 
     _settings: DecisionSettings
     _signals: LatestSignals
@@ -189,14 +189,14 @@ class Analysts:
 
     @property
     def unstored(self) -> tuple[AnalysisRecord, ...]:
-        """What the rules have said last, where that is no news and not stored: number 0."""
-        return tuple(analysis_record(*said) for said in self._looks.unstored())
+        """What the rules have said last, where that is no news and no row of the record: number 0."""
+        return tuple(self._looks.unstored())
 
-    def store_last(self) -> None:
-        """The run ends: what was said last is in the record, news or not."""
-        for record in self.unstored:
+    def store_last(self, subject: str | None = None) -> None:
+        """Somebody decides by what was said last of the subject, or (None: of each) the run ends: it is in the record
+        from here on, news or not."""
+        for record in self._looks.take(subject):
             self._record.put(record)
-        self._looks.all_stored()
 
     def round(
         self,

@@ -272,8 +272,7 @@ class Standing(msgspec.Struct, frozen=True):
 class AgentsView(msgspec.Struct, frozen=True, kw_only=True):
     """The agents of a running session. `level` is how much is left out because models fail, `failing` who and why.
 
-    `trader` is the baseline that trades by itself, null without one. `unstored` is what rules have said since their
-    last record, which says the same.
+    `trader` is the baseline that trades by itself, null without one.
     """
 
     level: str
@@ -282,7 +281,12 @@ class AgentsView(msgspec.Struct, frozen=True, kw_only=True):
     tasks: tuple[Task, ...]
     models: tuple[Model, ...]
     markets: tuple[Standing, ...]
-    unstored: tuple[AnalysisRecord, ...] = ()
+
+
+class LastLooks(msgspec.Struct, frozen=True):
+    """What rules have said since their last record, which says the same: number 0. To see them works them out."""
+
+    said: tuple[AnalysisRecord, ...] = ()
 
 
 class OrderStanding(msgspec.Struct, frozen=True, kw_only=True):
