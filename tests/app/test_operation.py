@@ -210,6 +210,19 @@ class TestTheLog:
         (file,) = (tmp_path / "log").iterdir()
         assert file.read_text().replace("\n", "").isprintable()
 
+    def test_a_line_is_made_once_for_all_who_get_it(self, tmp_path: Path) -> None:
+        class Told:
+            times = 0
+
+            def __str__(self) -> str:
+                self.times += 1
+                return "something"
+
+        told, output = Told(), io.StringIO()
+        with logging_to(LogSettings(), tmp_path, "s", output, Redactor([])):
+            logging.getLogger("triplegain.x").warning("%s, %s", told, "twice")
+        assert (told.times, output.getvalue()) == (1, (tmp_path / "log" / "s.log").read_text())
+
     def test_files_are_put_aside_and_the_oldest_removed(self, tmp_path: Path) -> None:
         with logging_to(
             LogSettings(file_bytes_max=300, kept=2), tmp_path, "s", None, Redactor(["a-secret-key-of-ours"])

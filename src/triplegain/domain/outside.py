@@ -45,7 +45,7 @@ def _each_text(value: Any, change: Callable[[str], str]) -> Any:
     match value:
         case str():
             return change(value)
-        case Mapping():
+        case dict() | Mapping():
             return {_each_text(name, change): _each_text(each, change) for name, each in value.items()}
         case list() | tuple():
             return [_each_text(each, change) for each in value]

@@ -116,23 +116,32 @@ class _LogFile(RotatingFileHandler):
             _ROOT.error("the log in %s cannot be written: %s", self.baseFilename, sys.exc_info()[1])
 
 
-class _JsonLines(logging.Formatter):
+class _Lines(logging.Formatter):
+    """A file asks for a line twice, and whatever else listens once more: it is made once."""
+
     def __init__(self, redactor: Redactor) -> None:
         super().__init__()
         self._redactor = redactor
+        self._made: tuple[logging.LogRecord | None, str] = None, ""
 
     def format(self, record: logging.LogRecord) -> str:
-        return json.dumps(_fields(record, self._redactor), ensure_ascii=False, default=str)
+        made = self._made
+        if made[0] is not record:
+            made = self._made = record, self._line(_fields(record, self._redactor))
+        return made[1]
+
+    def _line(self, fields: dict[str, Any]) -> str:
+        raise NotImplementedError
 
 
-class _Words(logging.Formatter):
+class _JsonLines(_Lines):
+    def _line(self, fields: dict[str, Any]) -> str:
+        return json.dumps(fields, ensure_ascii=False, default=str)
+
+
+class _Words(_Lines):
     """Time, level, kind and what happened; of a failure its trace, each line of it behind a bar."""
 
-    def __init__(self, redactor: Redactor) -> None:
-        super().__init__()
-        self._redactor = redactor
-
-    def format(self, record: logging.LogRecord) -> str:
-        fields = _fields(record, self._redactor)
+    def _line(self, fields: dict[str, Any]) -> str:
         line = f"{fields['time']} {fields['level']:<7} {fields['kind']}: {' '.join(fields['message'].split())}"
         return "\n  | ".join([line, *fields.get("exception", "").splitlines()])
