@@ -22,9 +22,10 @@ class ReferenceTaker(ReferenceSimple):
 
     def take(self, order: ReferenceOrder) -> bool:
         """Walks the other side; True where the order has come to its end on the way."""
-        other = 1 - order.side
-        if order.terms.cost is not None:
-            order.lots = self._lots_for(order.terms.cost) or order.lots
+        other, cost = 1 - order.side, order.terms.cost
+        money = None if cost is None else self.purse.budget(cost, Fraction(0))
+        if cost is not None:
+            order.lots = self._lots_for(cost) or order.lots
         while order.left:
             price = self._next_price(order)
             if price is None:
@@ -39,6 +40,10 @@ class ReferenceTaker(ReferenceSimple):
                     continue
             lots = min(order.left, room)
             payable = self.payable(order, price, lots)
+            if money is not None:
+                # A level that an own order cuts in two is rounded twice: what was counted for it may not be enough.
+                payable = min(payable, int(money // self.purse.cost(price, 1)))
+                money -= self.purse.paid(price, payable)
             if payable:
                 self.taken[other][price] += payable
                 self.fill(order, price, payable, maker=False)

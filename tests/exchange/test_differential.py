@@ -34,6 +34,15 @@ def test_neither_is_better_and_neither_is_worse(depth: MarketDepth) -> None:
     check(range(8), depth)
 
 
+def test_a_purchase_by_cost_that_meets_an_own_order_inside_a_level_spends_no_more_than_that() -> None:
+    """2.90 for 12 and 10 lots of 0.01 at 10.2, cut in two by the own order, and the rest at 10.4, costs in tenths: 1.3,
+    1.1, and of the 0.5 that are left 4 lots, though the level in one (2.3) would have left enough for 5."""
+    plan = plan_of(1_000_017, 1000, MarketDepth.BOOK)
+    stream = drawn_for(plan, MarketDepth.BOOK)
+    if compare(plan, stream, MarketDepth.BOOK) is not None:
+        pytest.fail(minimal(plan, stream, MarketDepth.BOOK))
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("depth", list(MarketDepth))
 @pytest.mark.parametrize("part", range(4))
