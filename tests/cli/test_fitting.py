@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 import pytest
 from rich.console import Console
 from rich.text import Text
 
+from triplegain.cli.explain import _Picture
 from triplegain.cli.tables import RIGHT, WHOLE, Column, table_of
 
 LONG = "mkt-a-long-client-order-id-of-thirty"
@@ -42,3 +45,14 @@ def test_a_table_that_fits_with_its_words_wrapped_stays_one() -> None:
     lines = shown(80).splitlines()
     assert "───" not in "".join(lines)
     assert lines[1:3] == [f"order O9B1A7-559C3-91FC1C  {LONG}", "  price 61,836.810000001  quantity 1,234,567.00000001"]
+
+
+@pytest.mark.parametrize("width", [30, 60, 80])
+def test_the_picture_of_a_queue_has_its_numbers_beside_it(width: int) -> None:
+    points = [(0, Decimal("3.47565")), (1, None), (2, Decimal(1)), (3, Decimal("0.5"))]
+    console = Console(width=width, color_system=None)
+    with console.capture() as captured:
+        console.print(_Picture(points))
+    lines = captured.get().splitlines()
+    assert len(lines) == 6 and max(map(len, lines)) <= min(width, 60 + 2 + len("3.47565"))
+    assert lines[0].endswith("3.47565") and lines[-1].rstrip().endswith("0.5")

@@ -12,7 +12,7 @@ from tests.exchange.conftest import NO_DELAY, Bench
 
 from triplegain.domain.exchange_events import ExchangeEvent, OrderCancelled, OrderFilled, OrderRejected
 from triplegain.domain.market import FeedState, FeedStatus, MarketDepth
-from triplegain.domain.orders import Limit, OrderRequest, OrderStatus, Side, TimeInForce
+from triplegain.domain.orders import Limit, OrderRequest, OrderStatus, SelfTradePrevention, Side, TimeInForce
 from triplegain.domain.price import Offset, Sign
 from triplegain.domain.records import OrderRecord
 from triplegain.domain.terms import MarketByCost, StopLoss, TakeProfit
@@ -62,6 +62,25 @@ def test_a_walk_through_two_prices(usual: Bench) -> None:
     assert found.cost == CostParts(*map(Decimal, ("0", "0.15", "0.2", "1.202")))
     assert found.cost_words.startswith("Against the middle when it was decided it cost 1.552 USDT (51.65 bp")
     assert found.why_not == () and found.queue == ()
+    # 300.5 / 3
+    assert found.headline.endswith(": filled at 100.16667 USDT on average.")
+    usual.order("n", "buy", "1")
+    assert "10 BTC were offered at 100.2, of which 8 could still be had: the rest this account" in (
+        told(usual, "n").steps[0].words
+    )
+
+
+def test_a_level_that_an_own_order_cuts_in_two_is_one_price(usual: Bench) -> None:
+    """10 at 100.2 before the own order came, and 5 behind it: 12 of them in two fills."""
+    usual.order("first", "buy", "1")
+    usual.book(asks="100.1x0")
+    usual.order("own", "sell", "1", "100.2")
+    usual.book(asks="100.2x15")
+    usual.order("o", "buy", "12", self_trade=SelfTradePrevention.CANCEL_OLDEST)
+    [step] = told(usual, "o").steps
+    assert [str(each.quantity) for each in step.fills] == ["10", "2"]
+    assert step.words.startswith("Bought 12 BTC at 100.2. 15 BTC were offered at 100.2.")
+    assert step.after is not None and [str(each.available) for each in step.after.asks] == ["3"]
 
 
 def test_a_fill_from_the_queue(usual: Bench) -> None:
@@ -73,6 +92,16 @@ def test_a_fill_from_the_queue(usual: Bench) -> None:
         "Bought 1 BTC at 100. A trade of 6 BTC at 100 came to its price: 5 BTC stood in front when it took its place, "
         "5 were left, and what the trade had beyond these was its."
     )
+
+
+def test_a_fill_by_a_quote_at_and_through_its_price(usual: Bench) -> None:
+    for name, ask, words in (
+        ("at", "99.0", "offered at 99, its price, so"),
+        ("by", "98.9", "offered at 98.9, through"),
+    ):
+        usual.order(name, "buy", "1", "99.0")
+        usual.book(bids="100.0x0", asks=f"{ask}x1")
+        assert f"The book came to show 1 BTC {words}" in told(usual, name).steps[0].words
 
 
 def test_a_stop_is_told_from_its_trigger(usual: Bench) -> None:

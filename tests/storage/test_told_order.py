@@ -63,6 +63,7 @@ async def test_pages_end_where_steps_do(store: SessionStore, database: Database)
         told = [fill.fill_id for page in found for step in page.steps for fill in step.fills]
         assert told == [f"T{number}" for number in range(1, 11)], limit
         # Of all ten on every page.
+        assert all(" at 1,000 USDT on average." in page.headline for page in found)
         assert {(page.fills, page.cost) for page in found} == {
             (10, CostParts(*map(Decimal, ("2.5", "-5", "10.0000001", "4"))))
         }

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from typing import Annotated
 
 import typer
-from rich.console import Group, RenderableType
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.text import Text
 
 from triplegain.cli.client import JsonOption, StoredSessionOption, tell
@@ -17,7 +17,7 @@ from triplegain.cli.running_order import standing_of
 from triplegain.cli.tables import QUIET, RIGHT, WARNING, WHOLE, amount, moment, price, table_of
 from triplegain.domain.orders import Side
 from triplegain.domain.refusals import Code, RefusedError
-from triplegain.domain.told_fills import BookLadder, FillStep, LadderLevel
+from triplegain.domain.told_fills import BookLadder, FillStep, LadderLevel, taken_of
 from triplegain.domain.told_orders import ToldOrder
 from triplegain.domain.values import INTEGER_MAX
 from triplegain.storage.database import Database
@@ -62,6 +62,22 @@ def explain(
     tell(as_json, read_session_of(session, read), lambda told: _view(told, name, why_not))
 
 
+class _Picture:
+    """A queue over time, as wide as the terminal has room for, with the most and the least of it beside."""
+
+    def __init__(self, known: list[tuple[int, Decimal | None]]) -> None:
+        self._known = known
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        numbers = [ahead for _, ahead in self._known if ahead is not None]
+        most, least = amount(max(numbers)), amount(min(numbers))
+        room = options.max_width - 2 - max(most.cell_len, least.cell_len)
+        rows = curve([(self._known, "")], max(min(_WIDTH, room), 1), _HEIGHT)
+        for row, drawn in enumerate(rows):
+            label = most if row == 0 else least if row == len(rows) - 1 else Text()
+            yield Text.assemble(drawn, "  ", label)
+
+
 def _view(told: ToldOrder, name: str, why_not: bool) -> RenderableType:
     parts: list[RenderableType] = [Text(f"{told.client_order_id} ({told.order_id})", style="bold"), Text(told.headline)]
     if not why_not:
@@ -91,12 +107,12 @@ def _step_view(told: ToldOrder, step: FillStep, name: str) -> Iterator[Renderabl
     yield Text(f"{moment(step.time_ns)}  {'maker' if step.maker else 'taker'}  {ids}", style=QUIET)
     yield Text(step.words)
     if step.before is not None:
-        taken = {fill.price: fill.quantity for fill in step.fills}
+        taken = taken_of(step.fills)
         yield _ladder_view(told, step.before, step.after, taken)
 
 
 def _ladder_view(
-    told: ToldOrder, before: BookLadder, after: BookLadder | None, taken: dict[Decimal, Decimal]
+    told: ToldOrder, before: BookLadder, after: BookLadder | None, taken: Mapping[Decimal, Decimal]
 ) -> RenderableType:
     """Asks above bids, as on a trading screen. `ours` marks where the order stands or what it took."""
     rungs = list(_rungs(told, before, after, taken, Side.SELL))[::-1]
@@ -113,7 +129,7 @@ def _ladder_view(
 
 
 def _rungs(
-    told: ToldOrder, before: BookLadder, after: BookLadder | None, taken: dict[Decimal, Decimal], side: Side
+    told: ToldOrder, before: BookLadder, after: BookLadder | None, taken: Mapping[Decimal, Decimal], side: Side
 ) -> Iterator[_Rung]:
     """The best levels of a side, and all that were taken; from the best on."""
     word = "ask" if side is Side.SELL else "bid"
@@ -132,12 +148,8 @@ def _queue_view(told: ToldOrder) -> Iterator[RenderableType]:
     known = [(each.time_ns, each.ahead) for each in told.queue]
     base, first, last = told.symbol.partition("/")[0], told.queue[0], told.queue[-1]
     yield Text(f"The queue in front of it, {base}: {moment(first.time_ns)} to {moment(last.time_ns)}", style=QUIET)
-    numbers = [ahead for _, ahead in known if ahead is not None]
-    if len(numbers) > 1:
-        most, least = amount(max(numbers)), amount(min(numbers))
-        for row, drawn in enumerate(drawn_rows := curve([(known, "")], _WIDTH, _HEIGHT)):
-            label = most if row == 0 else least if row == len(drawn_rows) - 1 else Text()
-            yield Text.assemble(drawn, "  ", label)
+    if sum(ahead is not None for _, ahead in known) > 1:
+        yield _Picture(known)
     reasons: dict[str, int] = {}
     for each in told.queue:
         reasons[each.why.value.replace("_", " ")] = reasons.get(each.why.value.replace("_", " "), 0) + 1

@@ -69,10 +69,11 @@ class CostParts(msgspec.Struct, frozen=True):
 
 
 class FillTotals(msgspec.Struct, frozen=True):
-    """Of all fills of an order, however many of them are told. `cost` None: there are none, or one has nothing to be
-    compared with."""
+    """Of all fills of an order, however many of them are told. `average` is their price, None where there are none;
+    `cost` None: there are none, or one has nothing to be compared with."""
 
     fills: int
+    average: Decimal | None
     cost: CostParts | None
 
 
@@ -112,13 +113,27 @@ def totals_of(fills: Sequence[OrderFilled]) -> FillTotals:
     known = [cost for fill in fills if (cost := cost_of(fill)) is not None]
     names = CostParts.__struct_fields__ if known and len(known) == len(fills) else ()
     parts = [exact_sum(getattr(each, name) for each in known) for name in names]
-    return FillTotals(len(fills), CostParts(*parts) if parts else None)
+    return FillTotals(len(fills), average_of(fills) if fills else None, CostParts(*parts) if parts else None)
+
+
+def average_of(fills: Sequence[OrderFilled]) -> Decimal:
+    """The price of some fills together."""
+    worth = exact_sum(EXACT.multiply(fill.price, fill.quantity) for fill in fills)
+    return divide(worth, exact_sum(fill.quantity for fill in fills))
 
 
 def cost_of(fill: OrderFilled) -> CostParts | None:
     """None where there was no quote to compare with."""
     parts = fill.explanation.get("shortfall")
     return None if parts is None else CostParts(*(Decimal(parts[name]) for name in CostParts.__struct_fields__))
+
+
+def taken_of(fills: Iterable[OrderFilled | ToldFill]) -> Mapping[Decimal, Decimal]:
+    """How much at each price: an own order that stood inside a level cuts what is taken of it in two."""
+    taken: dict[Decimal, Decimal] = {}
+    for fill in fills:
+        taken[fill.price] = EXACT.add(taken.get(fill.price, Decimal(0)), fill.quantity)
+    return taken
 
 
 def step_of(fill: OrderFilled) -> tuple[int, bool, str]:
@@ -133,17 +148,16 @@ def _level(price: str, displayed: str, available: str | None = None) -> LadderLe
 def _step(fills: Sequence[OrderFilled]) -> FillStep:
     first, book = fills[0], fills[0].explanation.get("book")
     before = None if book is None else BookLadder.of(book)
-    quantity = exact_sum(fill.quantity for fill in fills)
     after = None
     if before is not None and not first.maker:
         opposite = Side.SELL if first.side is Side.BUY else Side.BUY
-        after = before.less(opposite, {fill.price: fill.quantity for fill in fills})
+        after = before.less(opposite, taken_of(fills))
     return FillStep(
         time_ns=first.time_ns,
         maker=first.maker,
         model=first.explanation["model"],
-        quantity=quantity,
-        price=divide(exact_sum(EXACT.multiply(fill.price, fill.quantity) for fill in fills), quantity),
+        quantity=exact_sum(fill.quantity for fill in fills),
+        price=average_of(fills),
         words=" ".join(_words(fills)),
         fills=tuple(_told(fill) for fill in fills),
         before=before,
@@ -182,12 +196,12 @@ def _what(fills: Sequence[OrderFilled], base: str) -> str:
     """`Bought 0.5 BTC at 58,923.4.`, or all the levels of a walk."""
     first = fills[0]
     done = "Bought" if first.side is Side.BUY else "Sold"
-    if len(fills) == 1:
-        return f"{done} {text(first.quantity)} {base} at {_at(first.price)}."
     quantity = exact_sum(fill.quantity for fill in fills)
-    average = divide(exact_sum(EXACT.multiply(fill.price, fill.quantity) for fill in fills), quantity)
-    parts = ", ".join(f"{text(fill.quantity)} at {_at(fill.price)}" for fill in fills)
-    at = f"{_EIGHT_DIGITS.plus(average):,f} on average, walking {len(fills)} prices"
+    taken = taken_of(fills)
+    if len(taken) == 1:
+        return f"{done} {text(quantity)} {base} at {_at(first.price)}."
+    parts = ", ".join(f"{text(lots)} at {_at(price)}" for price, lots in taken.items())
+    at = f"{brief_words(average_of(fills))} on average, walking {len(taken)} prices"
     return f"{done} {text(quantity)} {base} at {at}: {parts}."
 
 
@@ -200,7 +214,8 @@ def _why(fill: OrderFilled, cause: Mapping[str, Any], base: str) -> str:
         case "book":
             level = cause.get("level", {})
             shown, could = level.get("displayed"), level.get("available")
-            less = "" if shown == could else f", of which {could} could still be had"
+            less = f", of which {could} could still be had: the rest this account had taken, or trades that the book"
+            less = "" if shown == could else f"{less} did not show yet"
             return f"{shown} {base} were {there} at {_at(fill.price)}{less}."
         case "queue":
             came, left = told["queue_ahead_at_arrival"], cause["queue_ahead"]
@@ -214,7 +229,9 @@ def _why(fill: OrderFilled, cause: Mapping[str, Any], base: str) -> str:
             return f"{traded} went through its price, so nobody stood in front any more: it fills at its own."
         case "quote_through":
             shown = f"{cause['quantity']} {base} {there} at {_at(cause['price'])}"
-            return f"The book came to show {shown}, at or through its price: it fills at its own."
+            if Decimal(cause["price"]) == fill.price:
+                return f"The book came to show {shown}, its price, so it fills."
+            return f"The book came to show {shown}, through its price: it fills at its own."
         case "tape_stop":
             return "No book is known here: it pays the worse of its trigger and that trade, and slippage beside it."
         case "tape":
@@ -248,6 +265,11 @@ def _of_candle(model: str, cause: Mapping[str, Any]) -> str:
 
 def _small(words: str) -> str:
     return words[:1].lower() + words[1:]
+
+
+def brief_words(value: Decimal) -> str:
+    """Eight digits that matter, where all of them stand beside it."""
+    return f"{plain(_EIGHT_DIGITS.plus(value)):,f}"
 
 
 def price_words(price: Decimal | str) -> str:

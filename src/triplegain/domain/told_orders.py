@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from decimal import Context, Decimal
+from decimal import Decimal
 
 import msgspec
 
 from triplegain.domain.clock import iso
 from triplegain.domain.exchange_events import ExchangeEvent, OrderFilled, OrderTriggered
-from triplegain.domain.money import EXACT, divide, exact_sum, plain, text
+from triplegain.domain.money import EXACT, divide, exact_sum, text
 from triplegain.domain.orders import Side
 from triplegain.domain.queue_path import QueuePoint
 from triplegain.domain.records import OrderRecord
@@ -19,13 +19,12 @@ from triplegain.domain.told_fills import (
     CostParts,
     FillStep,
     FillTotals,
+    brief_words,
     cost_of,
     price_words,
     told_steps,
 )
 from triplegain.domain.views import OrderStanding
-
-_EIGHT_DIGITS = Context(prec=8)
 
 
 class ToldOrder(msgspec.Struct, frozen=True):
@@ -76,7 +75,7 @@ def told_order(
         side=record.request.side.value,
         status=record.status.value,
         price=record.price_now,
-        headline=_headline(record, page.totals.fills),
+        headline=_headline(record, page.totals),
         steps=told_steps(page.fills),
         why_not=why_not(record, events, points, standing),
         queue=tuple(points),
@@ -88,8 +87,8 @@ def told_order(
     )
 
 
-def _headline(record: OrderRecord, fills: int) -> str:
-    request, average = record.request_now, record.average_price
+def _headline(record: OrderRecord, totals: FillTotals) -> str:
+    request, average = record.request_now, totals.average
     base, _, quote = request.symbol.partition("/")
     cost = request.terms.cost
     if cost is None:
@@ -101,7 +100,7 @@ def _headline(record: OrderRecord, fills: int) -> str:
         return told + "."
     is_whole = cost is None and record.filled_quantity == record.quantity
     filled = "" if is_whole else f" {text(record.filled_quantity)} {base}"
-    return f"{told}{filled} at {_brief(average)} {quote}{' on average' if fills > 1 else ''}."
+    return f"{told}{filled} at {brief_words(average)} {quote}{' on average' if totals.fills > 1 else ''}."
 
 
 def _stands(record: OrderRecord) -> str:
@@ -118,9 +117,9 @@ def _cost_words(record: OrderRecord, cost: CostParts, beside: str) -> str:
     """`It cost 6.3 USDT (2.1 bp) ...`, part by part."""
     quote, notional = record.request.symbol.partition("/")[2], record.filled_notional
     points = "" if not notional else f" ({divide(cost.total * 10_000, notional):,.2f} bp of what it traded)"
-    parts = ", ".join(f"{name} {_brief(getattr(cost, name))}" for name in CostParts.__struct_fields__)
+    parts = ", ".join(f"{name} {brief_words(getattr(cost, name))}" for name in CostParts.__struct_fields__)
     verb = "cost" if cost.total >= 0 else "gained"
-    return f"Against {beside} it {verb} {_brief(abs(cost.total))} {quote}{points}: {parts}."
+    return f"Against {beside} it {verb} {brief_words(abs(cost.total))} {quote}{points}: {parts}."
 
 
 def _reference(record: OrderRecord, fills: Sequence[OrderFilled], events: Sequence[ExchangeEvent]) -> str:
@@ -151,8 +150,3 @@ def _are_of(fills: Sequence[OrderFilled], reference: Decimal | None) -> bool:
         if EXACT.add(parts, parts) != (paid if fill.side is Side.BUY else EXACT.minus(paid)):
             return False
     return bool(fills)
-
-
-def _brief(value: Decimal) -> str:
-    """Eight digits that matter; all of them stand in the parts themselves."""
-    return f"{plain(_EIGHT_DIGITS.plus(value)):,f}"

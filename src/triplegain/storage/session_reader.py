@@ -23,6 +23,7 @@ from triplegain.domain.agent_records import (
     VoteRecord,
 )
 from triplegain.domain.exchange_events import OrderAmended, OrderFilled, OrderPriced, OrderTriggered
+from triplegain.domain.money import divide
 from triplegain.domain.queue_path import QueuePoint
 from triplegain.domain.records import (
     BalanceRecord,
@@ -56,10 +57,10 @@ _FEES = """
 SELECT fee_asset, count(*) AS n, sum(fee) AS fee FROM paper_trades WHERE session_id = $1 GROUP BY fee_asset ORDER BY 1
 """
 _TOTALS = """
-SELECT count(*) AS fills, count(parts) AS known,
+SELECT count(*) AS fills, count(parts) AS known, sum(price * quantity) AS worth, sum(quantity) AS quantity,
        sum((parts ->> 'delay')::numeric) AS delay, sum((parts ->> 'spread')::numeric) AS spread,
        sum((parts ->> 'impact')::numeric) AS impact, sum((parts ->> 'fee')::numeric) AS fee
-FROM (SELECT nullif(explanation -> 'shortfall', 'null') AS parts FROM paper_trades
+FROM (SELECT price, quantity, nullif(explanation -> 'shortfall', 'null') AS parts FROM paper_trades
       WHERE session_id = $1 AND order_number = $2) AS t
 """
 _ASKED = """
@@ -176,8 +177,9 @@ class SessionReader:
         """How many fills an order has, and what they cost together."""
         row = await self._database.row(READING, _TOTALS, session_id, order_number)
         assert row is not None
-        is_known = row["fills"] > 0 and row["known"] == row["fills"]
-        return FillTotals(row["fills"], rows.read(CostParts, row) if is_known else None)
+        fills = row["fills"]
+        average = divide(row["worth"], row["quantity"]) if fills else None
+        return FillTotals(fills, average, rows.read(CostParts, row) if fills and row["known"] == fills else None)
 
     async def asked_protection(
         self, session_id: str, client_order_id: str
