@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from bisect import bisect_right
+from dataclasses import dataclass, field
 from decimal import Decimal
 
 from triplegain.domain.errors import InvalidValueError
@@ -25,20 +26,18 @@ class FeeSchedule:
     """Tiers in rising order of volume; the first starts at 0."""
 
     tiers: tuple[FeeTier, ...]
+    #: Where each begins.
+    _volumes: list[int] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         volumes = [tier.volume_usd for tier in self.tiers]
         if not volumes or volumes[0] != 0 or volumes != sorted(set(volumes)):
             raise InvalidValueError(f"fee tiers must start at volume 0 and rise: {volumes}")
+        object.__setattr__(self, "_volumes", volumes)
 
     def tier(self, volume_usd: Decimal | int) -> FeeTier:
         """The tier in force at this 30-day volume."""
-        found = self.tiers[0]
-        for tier in self.tiers:
-            if volume_usd < tier.volume_usd:
-                break
-            found = tier
-        return found
+        return self.tiers[bisect_right(self._volumes, volume_usd, 1) - 1]
 
 
 KRAKEN_SPOT_FEES = FeeSchedule(
