@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal
 
 from triplegain.domain.clock import Moment
 from triplegain.domain.orders import OrderStatus, TimeInForce
@@ -241,7 +242,7 @@ class Arrivals:
         self._orders.count(order)
         self._account.answers.tell_accepted(order)
         request = order.request
-        if order.price and request.terms.price is None:
+        if order.price and not isinstance(request.terms.first, Decimal):
             self._account.answers.tell_priced(order)
         date = request.expires_at_ns
         if date is not None and request.time_in_force is TimeInForce.GTD:

@@ -6,13 +6,13 @@ exchange writes a row for each. Amounts are atoms.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import msgspec
 
 from triplegain.domain.fees import RATE_UNIT
 from triplegain.exchange.order import WorkingOrder
 
 
-class Charge(NamedTuple):
+class Charge(msgspec.Struct, frozen=True, gc=False):
     """Of one fill. `cost` is in the quote currency, the fee in the one in which the order pays it.
 
     `paid`, `received` and `fee_paid` are what of it moves balances; `spent` is all that it takes of the asset in which
