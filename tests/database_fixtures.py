@@ -132,12 +132,43 @@ def copied_clusters(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         yield
 
 
+class KnownTypes:
+    """What each connection to one database asks about its enumerations and domains, asked once: it takes as long as
+    everything else that most tests want of the server."""
+
+    #: As asyncpg wants it of a statement that need not be prepared again.
+    name = "known"
+
+    def __init__(self, database: str) -> None:
+        self._database = database
+        self._known: dict[frozenset[int], Any] = {}
+
+    def forget(self) -> None:
+        self._known.clear()
+
+    def install(self, patch: pytest.MonkeyPatch) -> None:
+        ask = asyncpg.Connection._introspect_types
+
+        async def known(connection: Any, oids: set[int], timeout: float) -> Any:
+            if connection._params.database != self._database:
+                return await ask(connection, oids, timeout)
+            asked = frozenset(oids)
+            if asked not in self._known:
+                told, statement = await ask(connection, oids, timeout)
+                self._known[asked] = told
+                return told, statement
+            return self._known[asked], self
+
+        patch.setattr(asyncpg.Connection, "_introspect_types", known)
+
+
 class ReusedDatabase:
     """One migrated database of a server, emptied between tests over one connection on a loop of its own."""
 
     def __init__(self, server: str) -> None:
         self._server = server
         self._name = f"test_{os.getpid()}"
+        self.types = KnownTypes(self._name)
         self.url = other_database(server, self._name)
         self._loop = asyncio.new_event_loop()
         self._loop.run_until_complete(self._make())
@@ -152,6 +183,7 @@ class ReusedDatabase:
         run_apart(_execute(self._server, f"DROP DATABASE {self._name} WITH (FORCE)"))
 
     async def _make(self) -> None:
+        self.types.forget()
         drop = f"DROP DATABASE IF EXISTS {self._name} WITH (FORCE)"
         await _execute(self._server, drop, f"CREATE DATABASE {self._name} TEMPLATE {_TEMPLATE}")
         self._connection = await asyncpg.connect(self.url)
@@ -183,7 +215,9 @@ class ReusedDatabase:
 @pytest.fixture(scope="session")
 def reused_database(database_server: str) -> Iterator[ReusedDatabase]:
     database = ReusedDatabase(database_server)
-    yield database
+    with pytest.MonkeyPatch.context() as patch:
+        database.types.install(patch)
+        yield database
     database.close()
 
 
