@@ -14,6 +14,7 @@ from typing import Any
 
 import msgspec
 import pytest
+import yaml
 
 from triplegain.domain.market import PastCandles
 from triplegain.feeds.demo import demo
@@ -75,6 +76,8 @@ def light_sessions() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(demo, "past_candles", short_past)
         patch.setattr(runner, "_BREATH", _BREATH)
+        # The same text is the same configuration; most tests read the usual one.
+        patch.setattr(yaml, "compose", lru_cache(maxsize=64)(yaml.compose))
         yield
 
 

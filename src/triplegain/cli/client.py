@@ -161,13 +161,16 @@ def part(name: str) -> str:
 def running_system(session: str | None, *, all_of_process: bool = False) -> Iterator[ApiClient]:
     """The running session, or the one of this name; with `all_of_process` and no name whatever runs in the process.
     Raises NotRunningError and RunningFolderError."""
+    import ssl
+
     import httpx
 
     home = home_dir(create=False)
     running = find_running(home, session, all_of_process=all_of_process)
     headers = {} if all_of_process and session is None else {SESSION_HEADER: running.session}
     with reachable(socket_of(running_folder(home), running.pid)) as name:
-        transport = httpx.HTTPTransport(uds=name)
+        # No TLS goes through a socket file; what httpx makes without being asked reads every authority first.
+        transport = httpx.HTTPTransport(uds=name, verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
         with httpx.Client(
             base_url="http://localhost", headers=headers, timeout=_TIMEOUT_S, transport=transport, trust_env=False
         ) as connection:
