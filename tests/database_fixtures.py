@@ -147,7 +147,7 @@ class KnownTypes:
         self._known.clear()
 
     def install(self, patch: pytest.MonkeyPatch) -> None:
-        ask = asyncpg.Connection._introspect_types
+        ask: Any = vars(asyncpg.Connection)["_introspect_types"]
 
         async def known(connection: Any, oids: set[int], timeout: float) -> Any:
             if connection._params.database != self._database:

@@ -162,6 +162,7 @@ def test_a_run_tells_the_log_and_the_hook_of_every_fill(shared_home: PaperHome) 
         with home.running(*paper) as running:
             order = ("order", "place", "XRP/USDT", "buy", "20", "--id", "by-hand", "--session", "told", "--json")
             eventually((home.path / "running" / "told.json").exists, "a session that can be spoken to")
+            eventually(lambda: metrics(home, "told").get("triplegain_events_total", 0) > 50, "a market")
             eventually(lambda: home.run(*order).code == 0, "an order")
             figures = metrics(home, "told")
             finished = running.interrupt()

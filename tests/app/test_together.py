@@ -184,7 +184,7 @@ async def test_what_goes_wrong_with_a_session_ends_that_one_alone(
 ) -> None:
     """The main one (a) or another: a step that the store refuses, or a fault while the market does something to it."""
     told: list[str] = []
-    async with paper(database_url, tmp_path, "a", "b", "c", duration="60s") as system:
+    async with paper(database_url, tmp_path, "a", "b", "c", duration="40s") as system:
         system.tell = told.append
         if where == "store":
             commit = SessionStore.commit
@@ -230,7 +230,7 @@ async def test_a_session_whose_failure_cannot_be_stored_runs_no_more_all_the_sam
     def breaks(*_: Any) -> None:
         raise RuntimeError("a fault in what is stored")
 
-    async with paper(database_url, tmp_path, "a", "b", "c", duration="60s") as system:
+    async with paper(database_url, tmp_path, "a", "b", "c", duration="40s") as system:
         [_, second, _] = system.opened.session.floor.sessions
         assert isinstance(second, TradingSession)
         monkeypatch.setattr(SessionOpening, "build", breaks)

@@ -110,7 +110,7 @@ def test_every_coin_ends_under_a_stop_or_sold_and_nothing_is_sold_twice(
         assert not protection.alarmed or position.quantity < BTC.quantity_min
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(_OPERATIONS, min_size=5, max_size=50), st.booleans())
 def test_a_desk_restarted_after_every_step_goes_on_as_if_nothing_had_happened(
     operations: list[tuple[Any, ...]], follows: bool

@@ -133,7 +133,7 @@ async def test_a_session_goes_on_with_every_order_position_and_balance_it_had(
             # What is stored of it, converted or not, is what the session itself would have stored.
             assert decoded(here.parts.whole()) == decoded(await parts_of(left.database, session))
             check_told_later(here)
-        assert await left.home.run(found, _SECONDS.get(session, 120)) is Ending.DURATION
+        assert await left.home.run(found, _SECONDS.get(session, 60)) is Ending.DURATION
         check_told_later(here)
     told = [each.time_ns for each in await reader.alerts(session) if each.kind is AlertKind.SESSION_CONVERTED]
     assert told == ([] if form == FORM else [before_ns])

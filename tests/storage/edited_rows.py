@@ -55,11 +55,18 @@ async def changed(database: Database, *statements: str) -> AsyncIterator[Any]:
 
 
 async def untold_edits(
-    connection: Any, table: str, rows: str, free: Collection[str], found: Callable[[Any], Awaitable[list[str]]]
+    connection: Any,
+    table: str,
+    rows: str,
+    free: Collection[str],
+    found: Callable[[Any], Awaitable[list[str]]],
+    every: int = 1,
 ) -> tuple[int, list[str]]:
-    """How many columns of the first of `rows` were edited, one at a time, and those of which `found` told nothing."""
+    """How many columns of the first of `rows` were edited, one at a time, and those of which `found` told nothing.
+
+    Of all columns each `every`th is."""
     untold, edited = [], 0
-    for column, category, name in await connection.fetch(COLUMNS, table):
+    for column, category, name in (await connection.fetch(COLUMNS, table))[::every]:
         if column in free:
             continue
         value = EDITS.get(name, EDITS.get(category, "")).format(column)

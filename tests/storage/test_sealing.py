@@ -64,14 +64,15 @@ async def test_old_steps_are_sealed_a_few_at_a_time_and_the_session_goes_on(
     assert (seal["step"], seal["base"], seal["rows"]["fills"][0], seal["rows"]["outcomes"][0]) == (4, 0, 2, 4)
 
 
-async def test_an_edit_under_a_seal_is_told(store: SessionStore, database: Database) -> None:
+@pytest.mark.parametrize("every", [3, pytest.param(1, marks=pytest.mark.slow)])
+async def test_an_edit_under_a_seal_is_told(store: SessionStore, database: Database, every: int) -> None:
     await lived(store)
     await Sealing(database).seal(after_step(4))
     untold: list[str] = []
     async with changed(database) as connection:
         assert await found(connection) == []
         for row in await connection.fetch(CHAINED):
-            _, missed = await untold_edits(connection, row["stored"], "step = 2", (), found)
+            _, missed = await untold_edits(connection, row["stored"], "step = 2", (), found, every)
             untold += missed
         untold += (await untold_edits(connection, "paper_seals", "true", ("sealed_at", "base"), found))[1]
     assert untold == []

@@ -45,7 +45,10 @@ CRASHES = [
 _SAME_AFTER = {"adx": 400}
 
 
-@pytest.fixture(params=CRASHES, ids=[f"{Path(file).stem} {start[:10]}" for file, start, _ in CRASHES])
+@pytest.fixture(
+    params=[pytest.param(crash, marks=pytest.mark.slow) if crash[0] == XRP_USDT else crash for crash in CRASHES],
+    ids=[f"{Path(file).stem} {start[:10]}" for file, start, _ in CRASHES],
+)
 def crash(request: pytest.FixtureRequest, captures: Path) -> tuple[Candle, ...]:
     file, start, end = request.param
     return tuple(between(candles_of(captures / file), start, end))

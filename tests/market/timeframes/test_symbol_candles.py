@@ -68,7 +68,7 @@ def test_every_timeframe_is_what_its_minutes_add_up_to(captures: Path, file: str
     assert len(_history(candles, "1d")) >= days - 2 and len(_history(candles, "1w")) >= days // 7 - 1
 
 
-@pytest.mark.parametrize("hours", [pytest.param(8_774, marks=pytest.mark.slow), 3_000])
+@pytest.mark.parametrize("hours", [pytest.param(8_774, marks=pytest.mark.slow), 1_500])
 def test_quarters_of_an_hour_add_up_to_krakens_own_hours(captures: Path, hours: int) -> None:
     quarters = candles_of(captures / "kraken_ohlcv_btcusdt" / "BTC_USDT-15m.feather")[: 4 * hours + 1]
     candles = _candles()
