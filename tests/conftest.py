@@ -6,6 +6,7 @@ import contextlib
 import gc
 import importlib
 import os
+import signal
 import sys
 from collections.abc import Generator, Iterator
 from functools import lru_cache
@@ -27,6 +28,9 @@ sys.path.insert(0, str(_ROOT))
 # Else every process that a test starts, and every run, would compile all of it anew.
 sys.dont_write_bytecode = False
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+# What a shell starts in the background ignores Ctrl-C, and so would whatever a test starts and interrupts.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 pytest_plugins = ["tests.database_fixtures", "tests.examples"]
 
 _DEFAULT_CAPTURES = _ROOT.parent / "shared" / "data"
