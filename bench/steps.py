@@ -2,8 +2,9 @@
 
     python bench/steps.py [--workload R10] [--rows 30000] [--seed 77] [--source FOLDER/src]
 
-A step is one instruction of Python's byte code; what C does in one is not seen. Steps are counted per row of the market
-and sorted by part of the program: whatever a function calls counts as its own part, up to the next that is one itself.
+Every row is told as an event, by `on_event`. A step is one instruction of Python's byte code; what C does in one is
+not seen. Steps are counted per row of the market and sorted by part of the program: whatever a function calls counts as
+its own part, up to the next that is one itself.
 `--source` is another version of the program, of which the parts may have other names.
 """
 
@@ -17,16 +18,11 @@ from types import FrameType
 from typing import Any
 
 from measure import terms
-from workload import SEED, generate
+from workload import SEED, Columns, generate
 
-ROW, OWN_LEVEL, TRADE, SENT, ARRIVED = (
-    "a row",
-    "a level with own orders",
-    "a trade",
-    "an order sent",
-    "an order arrived",
-)
-CANCELLED, FILLED, DRAINED, TRADER = "a cancel", "a fill", "answers drained", "the trader"
+ROW, TRADE, OWN_LEVEL = "a row", "a trade", "a level with own orders"
+SENT, ARRIVED, CANCELLED, FILLED = "an order sent", "an order arrived", "a cancel", "a fill"
+DRAINED, TRADER = "answers drained", "the trader"
 PARTS = {
     "PaperExchange.on_event": ROW,
     "PublicMarket._apply_trade": TRADE,
@@ -71,6 +67,21 @@ class Counted:
         return self._stepped
 
 
+def market_events(columns: Columns, symbol: str) -> list[Any]:
+    """The rows as a feed tells them: kind 0 and 1 are levels of bid and ask, 2 and 3 prints of buyers and sellers."""
+    from triplegain.domain.market import BookUpdate, PublicTrade
+    from triplegain.domain.orders import Side
+
+    events: list[Any] = []
+    for time_ns, kind, price, lots in zip(columns.ts, columns.kind, columns.px, columns.qty, strict=True):
+        if kind >= 2:
+            events.append(PublicTrade(symbol, time_ns, time_ns, price, lots, (Side.BUY, Side.SELL)[kind - 2]))
+        else:
+            level = ((price, lots),)
+            events.append(BookUpdate(symbol, time_ns, time_ns, *((level, ()) if kind == 0 else ((), level))))
+    return events
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--workload", default="R10", help="as those of run.py (R10)")
@@ -80,7 +91,7 @@ def main() -> int:
     chosen = parser.parse_args()
     if chosen.source is not None:
         sys.path.insert(0, str(chosen.source))
-    from engine_triplegain import market_events, trader
+    from engine_triplegain import trader
 
     asked, columns = terms(chosen.workload), generate(chosen.rows, chosen.seed)
     ours = trader(asked, columns.ts[0])
