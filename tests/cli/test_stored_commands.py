@@ -203,5 +203,14 @@ def test_orders_and_fills_are_listed_and_told(tg: Tg, stored: Stored) -> None:
     assert "It is open, with 0.1 of 0.1 BTC left to fill." in waits
     unknown = tg("explain", "nobody")
     assert unknown.code == 8 and "`fills` list them" in unknown.err
+    for command in (("fills",), ("orders",), ("explain", "c-1")):
+        nowhere = tg(*command, "--session", "nosuch")
+        assert nowhere.code == 2 and "there is no session nosuch" in nowhere.err, command
+    assert tg("explain", "\udcff\udcfe").code == 8
+    assert tg("fills", "--limit", "9" * 20).code == 2
+    assert "the newest 1: `--limit` tells more" in tg("orders", "--all", "--limit", "1").out
+    assert "tells more" not in tg("orders", "--all", "--limit", "2").out
+    assert tg("session", "end", "a").code == 0
+    assert "It was open when the session ended, with 0.1 of 0.1 BTC" in tg("explain", "c-2", "--why-not").out
     [row] = json.loads(tg("orders", "--json").out)["orders"]
     assert (row["client_order_id"], row["side"], row["order_type"], row["price"]) == ("c-2", "buy", "limit", "1000")

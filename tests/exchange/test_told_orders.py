@@ -12,11 +12,20 @@ from tests.exchange.conftest import NO_DELAY, Bench
 
 from triplegain.domain.exchange_events import ExchangeEvent, OrderCancelled, OrderFilled, OrderRejected
 from triplegain.domain.market import FeedState, FeedStatus, MarketDepth
-from triplegain.domain.orders import Limit, OrderRequest, OrderStatus, SelfTradePrevention, Side, TimeInForce
+from triplegain.domain.orders import (
+    Limit,
+    Market,
+    OrderOptions,
+    OrderRequest,
+    OrderStatus,
+    SelfTradePrevention,
+    Side,
+    TimeInForce,
+)
 from triplegain.domain.price import Offset, Sign
 from triplegain.domain.records import OrderRecord
 from triplegain.domain.terms import MarketByCost, StopLoss, TakeProfit
-from triplegain.domain.told_fills import CostParts, totals_of
+from triplegain.domain.told_fills import CostParts, step_of, told_steps, totals_of
 from triplegain.domain.told_orders import FillPage, ToldOrder, told_order
 from triplegain.execution.order_register import OrderRegister
 
@@ -28,6 +37,9 @@ FILL = OrderFilled(
     1, 2, 2, 1, "o", "BTC/USDT", 1, "T1", Side.BUY, Decimal("99"), Decimal(1), Decimal("99"), Decimal("0.4"), "USDT",
     False, Decimal(1), OrderStatus.FILLED, {"model": "book"},
 )  # fmt: skip
+
+
+FILLS_OF_ONE_STEP = (FILL, msgspec.structs.replace(FILL, fill_number=2))
 
 
 def told(b: Bench, name: str) -> ToldOrder:
@@ -81,6 +93,32 @@ def test_a_level_that_an_own_order_cuts_in_two_is_one_price(usual: Bench) -> Non
     assert [str(each.quantity) for each in step.fills] == ["10", "2"]
     assert step.words.startswith("Bought 12 BTC at 100.2. 15 BTC were offered at 100.2.")
     assert step.after is not None and [str(each.available) for each in step.after.asks] == ["3"]
+
+
+def test_fills_of_one_moment_where_it_waited_are_told_as_such(usual: Bench) -> None:
+    """A trade of 6, of which one passes those in front, and another of 0.5 in the same moment."""
+    usual.order("l", "buy", "2", "100.0")
+    usual.trade("sell", "6", "100.0", at=10)
+    usual.trade("sell", "0.5", "100.0", at=10)
+    usual.cancel("l")
+    found = told(usual, "l")
+    [step] = found.steps
+    assert step.words.startswith(
+        "Bought 1.5 BTC at 100. The first of 2 fills of that moment: a trade of 6 BTC at 100 came to its price:"
+    )
+    assert found.headline.endswith(": cancelled; filled 1.5 of 2 BTC at 100 USDT on average.")
+    assert told_steps(FILLS_OF_ONE_STEP, {step_of(FILL)})[0].words.startswith("A part of a step. Bought 2 BTC at 99.")
+
+
+def test_an_order_that_was_cut_says_so_and_has_no_price_of_zero() -> None:
+    """Of before: a cut of a market order was told as an amendment to a price of 0."""
+    request = msgspec.structs.replace(
+        REQUEST, quantity=Decimal(2), terms=Market(), options=OrderOptions(reduce_only=True)
+    )
+    record = msgspec.structs.replace(RECORD, request=request, price=Decimal(0))
+    found = told_order(record, FillPage([FILL], totals_of([FILL])), [], [])
+    assert (record.price_now, found.headline[:22]) == (None, "buy 1 BTC at market, s")
+    assert found.why_not == ("2 BTC were asked for: cut to 1, for it only reduces a position, or was amended.",)
 
 
 def test_a_fill_from_the_queue(usual: Bench) -> None:

@@ -5,11 +5,13 @@ from __future__ import annotations
 from decimal import Decimal
 
 import msgspec
+import pytest
 from tests.storage.scripted_session import ScriptedSession, session_record
 
 from triplegain.domain.exchange_events import OrderFilled
 from triplegain.domain.told_fills import CostParts
 from triplegain.domain.told_orders import ToldOrder
+from triplegain.storage import told_order
 from triplegain.storage.database import Database
 from triplegain.storage.session_reader import SessionReader
 from triplegain.storage.session_store import SessionStore
@@ -42,7 +44,9 @@ async def pages(reader: SessionReader, limit: int) -> list[ToldOrder]:
     return found
 
 
-async def test_pages_end_where_steps_do(store: SessionStore, database: Database) -> None:
+async def test_pages_end_where_steps_do(
+    store: SessionStore, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
     await store.create(session_record("a"))
     script = ScriptedSession("a")
     await store.commit("a", script.opening())
@@ -60,6 +64,9 @@ async def test_pages_end_where_steps_do(store: SessionStore, database: Database)
     for limit, sizes in expected.items():
         found = await pages(reader, limit)
         assert [[len(step.fills) for step in page.steps] for page in found] == sizes, limit
+        # The parts of a step have no book, and say that they are parts.
+        whole = [[step.is_whole for step in page.steps] for page in found]
+        assert whole == ([[True], [True], [True], [False], [False]] if limit == 3 else [[True] * len(s) for s in sizes])
         told = [fill.fill_id for page in found for step in page.steps for fill in step.fills]
         assert told == [f"T{number}" for number in range(1, 11)], limit
         # Of all ten on every page.
@@ -67,6 +74,12 @@ async def test_pages_end_where_steps_do(store: SessionStore, database: Database)
         assert {(page.fills, page.cost) for page in found} == {
             (10, CostParts(*map(Decimal, ("2.5", "-5", "10.0000001", "4"))))
         }
+    monkeypatch.setattr(told_order, "FILLS_MAX", 2)
+    _, fill = await order_or_fill_named(reader, "a", "T10")
+    assert fill is not None and await before_step(reader, "a", fill) == 8
+    monkeypatch.undo()
+    for name in ("T11", "T", "", "\udcff", "x\0", "a b"):
+        assert await order_or_fill_named(reader, "a", name) == (None, None), name
     for name, before in (("T1", 0), ("T4", 1), ("T5", 4), ("T10", 6)):
         _, fill = await order_or_fill_named(reader, "a", name)
         assert fill is not None and await before_step(reader, "a", fill) == before

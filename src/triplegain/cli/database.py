@@ -67,12 +67,16 @@ def _tell(words: str) -> None:
 
 
 def read_session_of(session: str | None, read: Callable[[Database, str], Awaitable[_Result]]) -> _Result:
-    """What is stored of a session, by default of the one written last. Raises SessionNotFoundError without any."""
+    """What is stored of a session, by default of the one written last. Raises SessionNotFoundError where there is
+    none."""
 
     async def of_latest(database: Database) -> _Result:
-        found = [] if session else await SessionReader(database).list_sessions(limit=1)
-        if not session and not found:
+        reader = SessionReader(database)
+        if session:
+            return await read(database, (await reader.session(session)).session_id)
+        found = await reader.list_sessions(limit=1)
+        if not found:
             raise SessionNotFoundError("there is no session yet: `tg paper` starts one")
-        return await read(database, session or found[0].session_id)
+        return await read(database, found[0].session_id)
 
     return with_database(of_latest)

@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Annotated
 
 import typer
+from msgspec.structs import replace
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.text import Text
 
@@ -15,7 +16,10 @@ from triplegain.cli.curve import curve
 from triplegain.cli.database import read_session_of
 from triplegain.cli.running_order import standing_of
 from triplegain.cli.tables import QUIET, RIGHT, WARNING, WHOLE, amount, moment, price, table_of
+from triplegain.domain.clock import iso
+from triplegain.domain.money import exact_sum
 from triplegain.domain.orders import Side
+from triplegain.domain.records import SessionStatus
 from triplegain.domain.refusals import Code, RefusedError
 from triplegain.domain.told_fills import BookLadder, FillStep, LadderLevel, taken_of
 from triplegain.domain.told_orders import ToldOrder
@@ -45,7 +49,7 @@ def explain(
 ) -> None:
     """Why an order filled at its prices, or why it did not: the book before and after, its queue, and what it cost."""
 
-    async def read(database: Database, session_id: str) -> ToldOrder:
+    async def read(database: Database, session_id: str) -> tuple[str, ToldOrder]:
         reader = SessionReader(database)
         record, fill = await order_or_fill_named(reader, session_id, name)
         if record is None:
@@ -54,12 +58,29 @@ def explain(
                 f"no order or fill of the session {session_id} is called {name}: `orders --all` and `fills` list them",
             )
         standing = None if record.status.is_final else standing_of(session_id, record.order_id)
+        stands = "is open"
+        if standing is None and (await reader.session(session_id)).status is SessionStatus.ENDED:
+            stands = "was open when the session ended"
         if fill is None:
-            return await read_told_order(reader, session_id, record, standing, after=after, limit=limit)
+            return session_id, await read_told_order(
+                reader, session_id, record, standing, after=after, limit=limit, stands=stands
+            )
         begin = await before_step(reader, session_id, fill)
-        return await read_told_order(reader, session_id, record, standing, after=begin)
+        told = await read_told_order(reader, session_id, record, standing, after=begin, stands=stands)
+        asked = tuple(step for step in told.steps if name in {each.fill_id for each in step.fills})
+        return session_id, replace(told, steps=asked, next=None)
 
-    tell(as_json, read_session_of(session, read), lambda told: _view(told, name, why_not))
+    def hint(session_id: str, told: ToldOrder) -> str:
+        """How to read on."""
+        again = f"tg explain {name} --session {session_id} --limit {limit} --after {told.next}"
+        return f"{sum(len(step.fills) for step in told.steps)} of its {told.fills} fills; the next: `{again}`"
+
+    tell(
+        as_json,
+        read_session_of(session, read),
+        lambda found: _view(found[1], name, why_not, hint(*found)),
+        lambda found: found[1],
+    )
 
 
 class _Picture:
@@ -78,16 +99,17 @@ class _Picture:
             yield Text.assemble(drawn, "  ", label)
 
 
-def _view(told: ToldOrder, name: str, why_not: bool) -> RenderableType:
+def _view(told: ToldOrder, name: str, why_not: bool, hint: str) -> RenderableType:
     parts: list[RenderableType] = [Text(f"{told.client_order_id} ({told.order_id})", style="bold"), Text(told.headline)]
     if not why_not:
         asked = [step for step in told.steps if name in {fill.fill_id for fill in step.fills}]
-        for step in asked or told.steps:
-            parts += ["", *_step_view(told, step, name)]
+        for number, step in enumerate(asked or told.steps):
+            # Of one that is filled bit by bit where it waits one picture is enough.
+            parts += ["", *_step_view(told, step, name, is_drawn=number == 0 or not step.maker)]
+        if told.fills and not told.steps:
+            parts += ["", Text(f"None of its {told.fills} fills comes after that.", style=WARNING)]
         if told.next is not None and not asked:
-            shown = sum(len(step.fills) for step in told.steps)
-            more = f"{shown} of its {told.fills} fills; the next: `explain {told.client_order_id} --after {told.next}`"
-            parts += ["", Text(more, style=WARNING)]
+            parts += ["", Text(hint, style=WARNING)]
         if told.cost_words and not asked:
             parts += ["", Text(told.cost_words)]
     if told.why_not:
@@ -101,14 +123,17 @@ def _view(told: ToldOrder, name: str, why_not: bool) -> RenderableType:
     return Group(*parts)
 
 
-def _step_view(told: ToldOrder, step: FillStep, name: str) -> Iterator[RenderableType]:
+def _step_view(told: ToldOrder, step: FillStep, name: str, is_drawn: bool) -> Iterator[RenderableType]:
     marked = {fill.fill_id: " <" if fill.fill_id == name else "" for fill in step.fills}
     ids = ", ".join(f"{each}{mark}" for each, mark in marked.items())
-    yield Text(f"{moment(step.time_ns)}  {'maker' if step.maker else 'taker'}  {ids}", style=QUIET)
+    yield Text(f"{iso(step.time_ns)[:23].replace('T', ' ')}  {'maker' if step.maker else 'taker'}  {ids}", style=QUIET)
     yield Text(step.words)
-    if step.before is not None:
+    if step.before is not None and is_drawn:
         taken = taken_of(step.fills)
         yield _ladder_view(told, step.before, step.after, taken)
+        shown = {level.price for level in (*step.before.bids, *step.before.asks)}
+        if not step.maker and (beyond := exact_sum(lots for at, lots in taken.items() if at not in shown)):
+            yield Text(f"and {amount(beyond)} beyond these prices")
 
 
 def _ladder_view(

@@ -9,7 +9,7 @@ from rich.console import RenderableType
 
 from triplegain.cli.client import JsonOption, StoredSessionOption, tell
 from triplegain.cli.database import read_session_of
-from triplegain.cli.order_lists import LimitOption
+from triplegain.cli.order_lists import LimitOption, more_below
 from triplegain.cli.tables import RIGHT, WHOLE, amount, moment, price, table_of
 from triplegain.domain.exchange_events import OrderFilled
 from triplegain.domain.json_form import fields_of
@@ -26,10 +26,17 @@ def fills(limit: LimitOption = 100, as_json: JsonOption = False, session: Stored
 
     async def read(database: Database, session_id: str) -> tuple[str, list[OrderFilled], Mapping[int, str]]:
         reader = SessionReader(database)
-        found = await reader.fills(session_id, limit=limit, newest_first=True)
+        found = await reader.fills(session_id, limit=limit + 1, newest_first=True)
         return session_id, found, await reader.order_ids(session_id, {fill.order_number for fill in found})
 
-    tell(as_json, read_session_of(session, read), _fills_view, _fills_as_json)
+    found_in, found, order_ids = read_session_of(session, read)
+    cut_to = limit if len(found) > limit else None
+    tell(
+        as_json,
+        (found_in, found[:limit], order_ids),
+        lambda told: more_below(_fills_view(told), cut_to),
+        _fills_as_json,
+    )
 
 
 def _fills_view(found: tuple[str, list[OrderFilled], Mapping[int, str]]) -> RenderableType:

@@ -8,11 +8,12 @@ from decimal import Decimal
 from typing import Annotated, Any
 
 import typer
-from rich.console import RenderableType
+from rich.console import Group, RenderableType
+from rich.text import Text
 
 from triplegain.cli.client import JsonOption, SessionOption, StoredSessionOption, running_system, tell
 from triplegain.cli.database import read_session_of
-from triplegain.cli.tables import RIGHT, WHOLE, amount, average, price, table_of, worded
+from triplegain.cli.tables import QUIET, RIGHT, WHOLE, amount, average, brief, price, table_of, worded
 from triplegain.domain.json_form import fields_of, plain_json
 from triplegain.domain.orders import OrderStatus
 from triplegain.domain.records import OrderRecord
@@ -20,7 +21,7 @@ from triplegain.storage.database import Database
 from triplegain.storage.session_reader import SessionReader
 
 AllOption = Annotated[bool, typer.Option("--all", help="Those that are over, too.")]
-LimitOption = Annotated[int, typer.Option(min=1, help="At most so many, the newest first.")]
+LimitOption = Annotated[int, typer.Option(min=1, max=1_000_000, help="At most so many, the newest first.")]
 _OPEN = [status for status in OrderStatus if not status.is_final]
 #: An order as the API has it, as far as a list needs it.
 _Row = Mapping[str, Any]
@@ -37,10 +38,11 @@ def orders(
     async def read(database: Database, session_id: str) -> tuple[str, list[OrderRecord]]:
         status = None if everything else _OPEN
         reader = SessionReader(database)
-        return session_id, await reader.orders(session_id, status=status, limit=limit, newest_first=True)
+        return session_id, await reader.orders(session_id, status=status, limit=limit + 1, newest_first=True)
 
     found_in, records = read_session_of(session, read)
-    _tell(as_json, found_in, [{**plain_json(each), **_as_api(each)} for each in records], everything)
+    rows = [{**plain_json(each), **_as_api(each)} for each in records[:limit]]
+    _tell(as_json, found_in, rows, everything, cut_to=limit if len(records) > limit else None)
 
 
 def list_(everything: AllOption = False, as_json: JsonOption = False, session: SessionOption = None) -> None:
@@ -62,9 +64,14 @@ def _as_api(record: OrderRecord) -> dict[str, Any]:
     }
 
 
-def _tell(as_json: bool, session: str, rows: Sequence[_Row], everything: bool) -> None:
+def _tell(as_json: bool, session: str, rows: Sequence[_Row], everything: bool, cut_to: int | None = None) -> None:
     told = {"mode": "paper", "session": session, "orders": rows}
-    tell(as_json, rows, lambda found: _view(session, found, everything), lambda _: told)
+    tell(as_json, rows, lambda found: more_below(_view(session, found, everything), cut_to), lambda _: told)
+
+
+def more_below(view: RenderableType, cut_to: int | None) -> RenderableType:
+    """With the words that there are more than those, the newest."""
+    return view if cut_to is None else Group(view, Text(f"the newest {cut_to}: `--limit` tells more", style=QUIET))
 
 
 def _view(session: str, rows: Sequence[_Row], everything: bool) -> RenderableType:
@@ -87,7 +94,7 @@ def _prices(row: _Row) -> Iterator[str]:
     asked = row["asked"].removeprefix(row["order_type"]).removeprefix("at ").strip()
     yield asked if row["price"] is None else price(row["price"]).plain
     if row["average_price"] is not None:
-        yield f"avg {average(row['average_price'])}"
+        yield f"avg {average(brief(Decimal(row['average_price'])))}"
 
 
 def _filled(row: _Row) -> Iterator[str]:

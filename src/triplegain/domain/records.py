@@ -103,8 +103,8 @@ class OrderRecord(msgspec.Struct, frozen=True):
 
     @property
     def price_now(self) -> Decimal | None:
-        """The limit or the trigger, as amended; None at market."""
-        return self.request.terms.price if self.price is None else self.price
+        """The limit or the trigger, as amended; None at market, of which a cut was once told as an amendment to 0."""
+        return self.price or self.request.terms.price
 
     @property
     def average_price(self) -> Decimal | None:

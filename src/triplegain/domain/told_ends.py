@@ -26,6 +26,7 @@ from triplegain.domain.views import OrderStanding
 
 #: Of sessions of before it was kept, and of orders that nobody runs any more.
 _SO_FAR = "so far"
+_SELF_TRADE = "self-trade prevention"
 _UNKNOWN = "How near the market came is not known: it is told of a session that runs, and of orders whose end says it."
 #: What to do about a refusal.
 _ADVICE: Mapping[str, str] = {
@@ -50,10 +51,11 @@ def why_not(
     events: Sequence[ExchangeEvent],
     points: Sequence[QueuePoint],
     standing: OrderStanding | None = None,
+    stands: str = "is open",
 ) -> tuple[str, ...]:
     """Empty for an order that is filled whole. `standing`: how it stands at the exchange now, if it is open and that is
-    known."""
-    return tuple(_sentences(record, events, points, standing))
+    known; `stands`: what is said of one that is open."""
+    return tuple(_sentences(record, events, points, standing, stands))
 
 
 def seen_at_end(events: Iterable[ExchangeEvent]) -> Mapping[str, Any]:
@@ -69,8 +71,12 @@ def _sentences(
     events: Sequence[ExchangeEvent],
     points: Sequence[QueuePoint],
     standing: OrderStanding | None,
+    stands: str,
 ) -> Iterator[str]:
     seen, status = seen_at_end(events), record.status
+    if record.request.options.reduce_only and record.quantity < record.request.quantity:
+        asked = f"{text(record.request.quantity)} {record.request.symbol.partition('/')[0]}"
+        yield f"{asked} were asked for: cut to {text(record.quantity)}, for it only reduces a position, or was amended."
     match status:
         case OrderStatus.FILLED:
             return
@@ -85,7 +91,7 @@ def _sentences(
             starts = next((each.starts_at_ns for each in events if isinstance(each, OrderScheduled)), None)
             yield "It is on its way to the exchange." if starts is None else f"It waits for its time: {iso(starts)}."
         case OrderStatus.OPEN | OrderStatus.PARTIALLY_FILLED:
-            yield f"It is open, with {_left(record)}."
+            yield f"It {stands}, with {_left(record)}."
             yield from _waits(record, events, points, _of_standing(standing), _SO_FAR)
         case OrderStatus.CANCELLED | OrderStatus.EXPIRED:
             done = "expired" if status is OrderStatus.EXPIRED else "was cancelled"
@@ -93,7 +99,10 @@ def _sentences(
             if not seen or "nearest" in seen:
                 # Else it ended without having waited.
                 yield from _waits(record, events, points, seen, "while it waited")
-            yield from _there(record, seen)
+            if record.reason == _SELF_TRADE:
+                yield "It met an own order on the other side (`orders --all`): there are other rules for that."
+            else:
+                yield from _there(record, seen)
         case _:
             assert_never(status)
 
@@ -202,7 +211,8 @@ def _there(record: OrderRecord, seen: Mapping[str, Any]) -> Iterator[str]:
     if None not in quote and quote[0] == quote[1]:
         yield f"The last trade was then at {price_words(quote[0])}."
     elif None not in quote:
-        yield f"The best quotes were then {price_words(quote[0])} / {price_words(quote[1])}."
+        when = "At the end the best quotes were" if "nearest" in seen else "The best quotes were then"
+        yield f"{when} {price_words(quote[0])} / {price_words(quote[1])}."
     if "book" not in seen:
         return
     buys, limit = record.request.side is Side.BUY, record.price_now

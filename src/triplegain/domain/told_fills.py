@@ -5,7 +5,7 @@ From what is stored of each fill alone; fills that one order had in one moment o
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from decimal import Context, Decimal
 from itertools import groupby
 from typing import Any
@@ -18,6 +18,8 @@ from triplegain.domain.money import EXACT, divide, exact_sum, plain, text
 from triplegain.domain.orders import Side
 
 _EIGHT_DIGITS = Context(prec=8)
+#: What the fills of one step have in common.
+StepKey = tuple[int, bool, str]
 
 
 class LadderLevel(msgspec.Struct, frozen=True):
@@ -90,7 +92,7 @@ class ToldFill(msgspec.Struct, frozen=True):
 
 class FillStep(msgspec.Struct, frozen=True):
     """What an order filled in one moment. `before` and `after`: the book, where there was one; `after` only where we
-    took of it."""
+    took of it. One that `is_whole` not is a part of a step whose other fills are on another page: it has neither."""
 
     time_ns: int
     maker: bool
@@ -101,11 +103,12 @@ class FillStep(msgspec.Struct, frozen=True):
     fills: tuple[ToldFill, ...]
     before: BookLadder | None
     after: BookLadder | None
+    is_whole: bool = True
 
 
-def told_steps(fills: Iterable[OrderFilled]) -> tuple[FillStep, ...]:
-    """Of one order, in the order in which they came."""
-    return tuple(_step(list(found)) for _, found in groupby(fills, step_of))
+def told_steps(fills: Iterable[OrderFilled], cut: Collection[StepKey] = ()) -> tuple[FillStep, ...]:
+    """Of one order, in the order in which they came; of the steps `cut` there are more fills than these."""
+    return tuple(_step(list(found), key not in cut) for key, found in groupby(fills, step_of))
 
 
 def totals_of(fills: Sequence[OrderFilled]) -> FillTotals:
@@ -136,7 +139,7 @@ def taken_of(fills: Iterable[OrderFilled | ToldFill]) -> Mapping[Decimal, Decima
     return taken
 
 
-def step_of(fill: OrderFilled) -> tuple[int, bool, str]:
+def step_of(fill: OrderFilled) -> StepKey:
     """Fills of an order that have this in common, and stand beside each other, are one step."""
     return fill.time_ns, fill.maker, fill.explanation["model"]
 
@@ -145,8 +148,8 @@ def _level(price: str, displayed: str, available: str | None = None) -> LadderLe
     return LadderLevel(Decimal(price), Decimal(displayed), Decimal(displayed if available is None else available))
 
 
-def _step(fills: Sequence[OrderFilled]) -> FillStep:
-    first, book = fills[0], fills[0].explanation.get("book")
+def _step(fills: Sequence[OrderFilled], is_whole: bool) -> FillStep:
+    first, book = fills[0], fills[0].explanation.get("book") if is_whole else None
     before = None if book is None else BookLadder.of(book)
     after = None
     if before is not None and not first.maker:
@@ -158,10 +161,11 @@ def _step(fills: Sequence[OrderFilled]) -> FillStep:
         model=first.explanation["model"],
         quantity=exact_sum(fill.quantity for fill in fills),
         price=average_of(fills),
-        words=" ".join(_words(fills)),
+        words=" ".join(_words(fills) if is_whole else ("A part of a step.", *_words(fills))),
         fills=tuple(_told(fill) for fill in fills),
         before=before,
         after=after,
+        is_whole=is_whole,
     )
 
 
@@ -178,7 +182,9 @@ def _words(fills: Sequence[OrderFilled]) -> Iterable[str]:
     if cause.get("event") == "stop":
         yield f"A trade at {_at(cause['price'])} reached the trigger at {_at(cause['trigger'])}."
     yield _what(fills, base)
-    if cause:
+    if cause and first.maker and len(fills) > 1:
+        yield f"The first of {len(fills)} fills of that moment: {_small(_why(first, cause, base))}"
+    elif cause:
         yield _why(first, cause, base)
     fees: dict[str, Decimal] = {}
     for fill in fills:

@@ -10,7 +10,7 @@ import msgspec
 from triplegain.domain.clock import iso
 from triplegain.domain.exchange_events import ExchangeEvent, OrderFilled, OrderTriggered
 from triplegain.domain.money import EXACT, divide, exact_sum, text
-from triplegain.domain.orders import Side
+from triplegain.domain.orders import OrderStatus, Side
 from triplegain.domain.queue_path import QueuePoint
 from triplegain.domain.records import OrderRecord
 from triplegain.domain.told_ends import seen_at_end, why_not
@@ -19,6 +19,7 @@ from triplegain.domain.told_fills import (
     CostParts,
     FillStep,
     FillTotals,
+    StepKey,
     brief_words,
     cost_of,
     price_words,
@@ -52,11 +53,12 @@ class ToldOrder(msgspec.Struct, frozen=True):
 
 class FillPage(msgspec.Struct, frozen=True):
     """Some fills of an order, one after the other, of `totals` in all; `next`: the number of the last one, where more
-    follow."""
+    follow. Of the steps `cut` there are more fills than these."""
 
     fills: Sequence[OrderFilled]
     totals: FillTotals
     next: int | None = None
+    cut: frozenset[StepKey] = frozenset()
 
 
 def told_order(
@@ -65,8 +67,10 @@ def told_order(
     events: Sequence[ExchangeEvent],
     points: Sequence[QueuePoint],
     standing: OrderStanding | None = None,
+    stands: str = "is open",
 ) -> ToldOrder:
-    """From what is stored of it; `standing`: how it stands at the exchange now, if it is open and that is known."""
+    """From what is stored of it; `standing`: how it stands at the exchange now, if it is open and that is known;
+    `stands`: what is said of one that is open."""
     book, cost = seen_at_end(events).get("book"), page.totals.cost
     return ToldOrder(
         order_id=record.order_id,
@@ -76,8 +80,8 @@ def told_order(
         status=record.status.value,
         price=record.price_now,
         headline=_headline(record, page.totals),
-        steps=told_steps(page.fills),
-        why_not=why_not(record, events, points, standing),
+        steps=told_steps(page.fills, page.cut),
+        why_not=why_not(record, events, points, standing, stands),
         queue=tuple(points),
         cost=cost,
         cost_words="" if cost is None else _cost_words(record, cost, _reference(record, page.fills, events)),
@@ -98,8 +102,13 @@ def _headline(record: OrderRecord, totals: FillTotals) -> str:
     told = f"{wanted}, sent {iso(record.submitted_at_ns)}: {record.status.value.replace('_', ' ')}"
     if average is None:
         return told + "."
-    is_whole = cost is None and record.filled_quantity == record.quantity
-    filled = "" if is_whole else f" {text(record.filled_quantity)} {base}"
+    filled = text(record.filled_quantity)
+    if record.status is not OrderStatus.FILLED:
+        filled = f"; filled {filled} {f'of {text(record.quantity)} ' if cost is None else ''}{base}"
+    elif cost is None and record.filled_quantity == record.quantity:
+        filled = ""
+    else:
+        filled = f" {filled} {base}"
     return f"{told}{filled} at {brief_words(average)} {quote}{' on average' if totals.fills > 1 else ''}."
 
 
