@@ -8,8 +8,12 @@ import pytest
 from rich.console import Console
 from rich.text import Text
 
-from triplegain.cli.explain import _Picture
+from triplegain.cli.explain import QUEUE_WORDS, _Picture, _rungs
 from triplegain.cli.tables import RIGHT, WHOLE, Column, table_of
+from triplegain.domain.orders import Side
+from triplegain.domain.queue_path import QueueChange
+from triplegain.domain.told_fills import BookLadder, LadderLevel
+from triplegain.domain.told_orders import ToldOrder
 
 LONG = "mkt-a-long-client-order-id-of-thirty"
 ROWS = [
@@ -45,6 +49,20 @@ def test_a_table_that_fits_with_its_words_wrapped_stays_one() -> None:
     lines = shown(80).splitlines()
     assert "───" not in "".join(lines)
     assert lines[1:3] == [f"order O9B1A7-559C3-91FC1C  {LONG}", "  price 61,836.810000001  quantity 1,234,567.00000001"]
+
+
+def test_every_change_of_a_queue_has_words() -> None:
+    assert set(QUEUE_WORDS) == set(QueueChange) and len(set(QUEUE_WORDS.values())) == len(QUEUE_WORDS)
+
+
+def test_an_order_that_waited_stands_in_the_picture_even_by_itself() -> None:
+    """Bids at 100 and 98, and it waited at 99; an ask of 101. A taker has no place in it."""
+    levels = [LadderLevel(Decimal(price), Decimal(1), Decimal(1)) for price in (100, 98, 101)]
+    book = BookLadder(tuple(levels[:2]), (levels[2],))
+    order = ToldOrder("O", "o", "BTC/USDT", "buy", "filled", None, "", (), (), (), None, "", None, 1, None)
+    for own, marks in ((Decimal(99), ["", "", "here", ""]), (Decimal(98), ["", "", "here"]), (None, ["", "", ""])):
+        rungs = [*_rungs(order, book, None, {}, own, Side.SELL), *_rungs(order, book, None, {}, own, Side.BUY)]
+        assert [rung[3] for rung in rungs] == marks
 
 
 @pytest.mark.parametrize("width", [30, 60, 80])

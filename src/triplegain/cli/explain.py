@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from typing import Annotated
@@ -19,6 +20,7 @@ from triplegain.cli.tables import QUIET, RIGHT, WARNING, WHOLE, amount, moment, 
 from triplegain.domain.clock import iso
 from triplegain.domain.money import exact_sum
 from triplegain.domain.orders import Side
+from triplegain.domain.queue_path import QueueChange
 from triplegain.domain.records import SessionStatus
 from triplegain.domain.refusals import Code, RefusedError
 from triplegain.domain.told_fills import BookLadder, FillStep, LadderLevel, taken_of
@@ -31,6 +33,20 @@ from triplegain.storage.told_order import FILLS_MAX, before_step, order_or_fill_
 #: Levels a side that a picture shows beside those that were taken.
 _SHOWN = 5
 _WIDTH, _HEIGHT = 60, 6
+#: Of a queue, after a number.
+QUEUE_WORDS: Mapping[QueueChange, str] = {
+    QueueChange.ARRIVAL: "arrival",
+    QueueChange.AMENDED: "place after an amendment",
+    QueueChange.REFILL: "next slice",
+    QueueChange.TRADED: "traded",
+    QueueChange.CANCELLED: "others left",
+    QueueChange.PASSED: "passed by a trade through the price",
+    QueueChange.SHOWN_ANEW: "shown anew",
+    QueueChange.TOLD_LATE: "told late",
+    QueueChange.UNSEEN: "out of sight",
+    QueueChange.FILLED: "filled",
+    QueueChange.ENDED: "ended",
+}
 #: Row of a picture: side, price, what was shown, what could be had before and after, and our mark.
 _Rung = tuple[str, LadderLevel, Decimal | None, str]
 
@@ -117,7 +133,7 @@ def _view(told: ToldOrder, name: str, why_not: bool, hint: str) -> RenderableTyp
     elif why_not:
         parts += ["", Text("Nothing kept it from filling: it filled whole.")]
     if told.seen is not None and (why_not or not told.steps):
-        parts += ["", _ladder_view(told, told.seen, None, {})]
+        parts += ["", _ladder_view(told, told.seen, None, {}, None)]
     if len(told.queue) > 1:
         parts += ["", *_queue_view(told)]
     return Group(*parts)
@@ -130,18 +146,23 @@ def _step_view(told: ToldOrder, step: FillStep, name: str, is_drawn: bool) -> It
     yield Text(step.words)
     if step.before is not None and is_drawn:
         taken = taken_of(step.fills)
-        yield _ladder_view(told, step.before, step.after, taken)
+        own = step.fills[0].price if step.maker else None
+        yield _ladder_view(told, step.before, step.after, taken, own)
         shown = {level.price for level in (*step.before.bids, *step.before.asks)}
         if not step.maker and (beyond := exact_sum(lots for at, lots in taken.items() if at not in shown)):
             yield Text(f"and {amount(beyond)} beyond these prices")
 
 
 def _ladder_view(
-    told: ToldOrder, before: BookLadder, after: BookLadder | None, taken: Mapping[Decimal, Decimal]
+    told: ToldOrder,
+    before: BookLadder,
+    after: BookLadder | None,
+    taken: Mapping[Decimal, Decimal],
+    own: Decimal | None,
 ) -> RenderableType:
-    """Asks above bids, as on a trading screen. `ours` marks where the order stands or what it took."""
-    rungs = list(_rungs(told, before, after, taken, Side.SELL))[::-1]
-    rungs += _rungs(told, before, after, taken, Side.BUY)
+    """Asks above bids, as on a trading screen. `ours` marks where the order stood, at `own`, or what it took."""
+    rungs = list(_rungs(told, before, after, taken, own, Side.SELL))[::-1]
+    rungs += _rungs(told, before, after, taken, own, Side.BUY)
     columns = [
         ("side", lambda rung: rung[0], WHOLE),
         ("price", lambda rung: price(rung[1].price), RIGHT),
@@ -154,14 +175,23 @@ def _ladder_view(
 
 
 def _rungs(
-    told: ToldOrder, before: BookLadder, after: BookLadder | None, taken: Mapping[Decimal, Decimal], side: Side
+    told: ToldOrder,
+    before: BookLadder,
+    after: BookLadder | None,
+    taken: Mapping[Decimal, Decimal],
+    own: Decimal | None,
+    side: Side,
 ) -> Iterator[_Rung]:
-    """The best levels of a side, and all that were taken; from the best on."""
-    word = "ask" if side is Side.SELL else "bid"
+    """The best levels of a side, and all that were taken; from the best on. An order that stood by itself has a row."""
+    word, is_own_side = "ask" if side is Side.SELL else "bid", told.side == side.value
     left = {} if after is None else {level.price: level.available for level in after.side(side)}
-    own = told.side == side.value and told.price
-    for place, level in enumerate(before.side(side)):
-        is_taken = level.price in taken and told.side != side.value
+    levels = list(before.side(side))
+    own = own if is_own_side else None
+    if own is not None and own not in {level.price for level in levels}:
+        levels.append(LadderLevel(own, Decimal(0), Decimal(0)))
+        levels.sort(key=lambda level: level.price, reverse=side is Side.BUY)
+    for place, level in enumerate(levels):
+        is_taken = level.price in taken and not is_own_side
         if place >= _SHOWN and not is_taken and level.price != own:
             continue
         mark = f"took {amount(taken[level.price])}" if is_taken else "here" if level.price == own else ""
@@ -175,7 +205,7 @@ def _queue_view(told: ToldOrder) -> Iterator[RenderableType]:
     yield Text(f"The queue in front of it, {base}: {moment(first.time_ns)} to {moment(last.time_ns)}", style=QUIET)
     if sum(ahead is not None for _, ahead in known) > 1:
         yield _Picture(known)
-    reasons: dict[str, int] = {}
-    for each in told.queue:
-        reasons[each.why.value.replace("_", " ")] = reasons.get(each.why.value.replace("_", " "), 0) + 1
-    yield Text("points: " + ", ".join(f"{count} {why}" for why, count in reasons.items()), style=QUIET)
+    else:
+        yield Text("How many stood in front could not be seen.")
+    reasons = Counter(QUEUE_WORDS[each.why] for each in told.queue)
+    yield Text("what is kept of it: " + ", ".join(f"{count} {why}" for why, count in reasons.items()), style=QUIET)
