@@ -9,6 +9,7 @@ import pytest
 from triplegain.domain.market import BestQuote, BookUpdate, PublicTrade
 from triplegain.feeds.captures.binance_book import BinanceBook
 from triplegain.feeds.captures.binance_capture import BinanceCapture
+from triplegain.feeds.captures.binance_messages import BinanceTrade, decode_line
 from triplegain.feeds.captures.replay import open_replay
 from triplegain.market.depth_book import DepthBook
 from triplegain.market.feed import CaptureError
@@ -72,3 +73,26 @@ def test_a_damaged_line_is_named(tmp_path: Path) -> None:
     with pytest.raises(CaptureError, match="record 3"):
         for _ in open_replay(path).events():
             pass
+
+
+_TRADE = b'{"t":7,"p":"1.00","q":"2","T":5,"m":true}'
+
+
+@pytest.mark.parametrize(
+    ("text", "symbol", "number"),
+    [
+        (b'{"stream":"btcusdt@trade","data":' + _TRADE + b"}", "btcusdt", 7),
+        (b'{"data":' + _TRADE + b',"stream":"btcusdt@trade"}', "btcusdt", 7),
+        (b' {"stream" : "btcusdt@trade","more":1,"data":' + _TRADE + b"}", "btcusdt", 7),
+        (b'{"stream":"btcusdt\\u0040trade","data":' + _TRADE + b"}", "btcusdt", 7),
+        # The last word counts, as everywhere in JSON; a name of any length is a name.
+        (b'{"stream":"xrpbtc@trade","stream":"btcusdt@trade","data":' + _TRADE + b"}", "btcusdt", 7),
+        (b'{"stream":"' + b"x" * 500 + b'@trade","data":' + _TRADE + b"}", "x" * 500, 7),
+        (b'{"stream":"btcusdt@kline_1m","data":{"k":[]}}', "btcusdt", None),
+    ],
+)
+def test_a_line_is_read_however_its_words_are_put(text: bytes, symbol: str, number: int | None) -> None:
+    for _ in range(2):
+        received_ns, told, message = decode_line(b"1723161253937085768 " + text + b"\n")
+        assert (received_ns, told) == (1_723_161_253_937_085_768, symbol)
+        assert (message.number if isinstance(message, BinanceTrade) else None) == number

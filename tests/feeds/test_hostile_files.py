@@ -97,6 +97,23 @@ def test_a_line_without_end_does_not_fill_the_memory(tmp_path: Path, name: str, 
     assert peak < 45_000_000, f"{peak:,}"
 
 
+def test_no_name_of_a_stream_fills_the_memory(tmp_path: Path) -> None:
+    path = tmp_path / "names.gz"
+    with gzip.open(path, "wb", 1) as file:
+        file.write(b'1700000000000000000 {"lastUpdateId":1,"bids":[["1.00","1"]],"asks":[["2.00","1"]]}\n')
+        file.write(b'1700000000000000000 {"stream":"btcusdt@trade","data":')
+        file.write(b'{"t":1,"p":"1.00","q":"1","T":1700000000000,"m":true}}\n')
+        for number in range(60):
+            file.write(b'1700000000000000000 {"stream":"%02d%s@x","data":{}}\n' % (number, b"x" * 2**20))
+    tracemalloc.start()
+    try:
+        assert verify_capture(path).gaps == 0
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 30_000_000, f"{peak:,}"
+
+
 def test_a_line_without_end_of_a_recording_ends_it(tmp_path: Path) -> None:
     path = tmp_path / "0.jsonl.zst"
     packer = zstandard.ZstdCompressor().compressobj()

@@ -5,6 +5,7 @@ from decimal import Decimal
 import pytest
 
 from triplegain.domain.errors import InvalidValueError
+from triplegain.market import scaling
 from triplegain.market.scaling import Scale
 
 TENTH = Scale(Decimal("0.1"))
@@ -24,15 +25,41 @@ SATOSHI = Scale(Decimal("1e-8"))
     ],
 )
 def test_a_wire_number_becomes_whole_steps(text: str, steps: int) -> None:
-    assert TENTH.exact(text) == steps
+    assert TENTH.exact(text) == TENTH.usual(text) == TENTH.known[text] == steps
 
 
 @pytest.mark.parametrize(
-    "text", ["61737.65", "nan", "NaN", "inf", "-1", "-0.5", "", "abc", "1.2.3", "1_00", "１00", "1e400"]
+    "text",
+    [
+        "61737.65",
+        "nan",
+        "NaN",
+        "inf",
+        "-1",
+        "-0.5",
+        "",
+        "abc",
+        "1.2.3",
+        "1_00",
+        "１00",
+        "1e400",
+        "1.2.0",
+        "1_0.0",
+        "٣.٠",
+    ],
 )
 def test_a_wire_number_that_cannot_be_is_refused(text: str) -> None:
-    with pytest.raises(InvalidValueError):
-        TENTH.exact(text)
+    for read in (TENTH.exact, TENTH.usual, TENTH.known.__getitem__):
+        with pytest.raises(InvalidValueError):
+            read(text)
+
+
+def test_what_is_remembered_is_short(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scaling, "_REMEMBERED", 3)
+    scale = Scale(Decimal("0.1"))
+    for number in range(9):
+        assert scale.known[f"{number}.0"] == 10 * number == scale.known[f"{number}.0" + "0" * 200]
+        assert len(scale.known) <= 3 and max(map(len, scale.known)) <= 100
 
 
 @pytest.mark.parametrize(

@@ -45,6 +45,8 @@ class _Remembered(dict[str, int]):
 
     def __missing__(self, text: str) -> int:
         count = self._ask(text)
+        if len(text) > _CHARACTERS_MAX:
+            return count
         if len(self) >= _REMEMBERED:
             self.clear()
         self[text] = count
@@ -75,22 +77,25 @@ class Scale:
         """Steps in `text`. Raises InvalidValueError if it is no number, negative or between two steps."""
         return self.known[text]
 
-    def _exact(self, text: str) -> int:
-        # All places are written, which is what venues do: "0.32329000" at a step of 1e-8.
-        digits = text.replace(".", "", 1) if text[self._point : self._after_point] == "." else ""
-        if digits.isdecimal() and digits.isascii() and self.places < len(digits) <= _DIGITS_SURE:
-            return self._countable(int(digits), text)
-        plain = self._plain(text)
-        return self._countable(plain if plain >= 0 else self._whole(text), text)
-
     def usual(self, text: str) -> int:
         """As `exact`, for numbers that are seldom the same and have all their places: 0.00000001 at a step of 1e-8."""
-        try:
-            if text[self._point] == "." and self._least <= (count := int(text.replace(".", ""))) <= INTEGER_MAX:
-                return count
-        except (ValueError, IndexError):
-            pass
-        return self.exact(text)
+        count = self._all_places(text)
+        return count if self._least <= count <= INTEGER_MAX else self.exact(text)
+
+    def _exact(self, text: str) -> int:
+        count = self._all_places(text)
+        if count < 0:
+            count = self._plain(text)
+        return self._countable(count if count >= 0 else self._whole(text), text)
+
+    def _all_places(self, text: str) -> int:
+        """Steps in digits with a point before just the step's places, which is what venues write; -1 for others."""
+        if text[self._point : self._after_point] != ".":
+            return -1
+        digits = text.replace(".", "", 1)
+        # One more point, a sign or another script is none of that.
+        sure = digits.isdecimal() and digits.isascii() and self.places < len(digits) <= _DIGITS_SURE
+        return int(digits) if sure else -1
 
     def nearest(self, text: str) -> int:
         """Steps in a number from an archive: a thousandth of a step is forgiven, more is refused."""

@@ -80,6 +80,8 @@ _streams: dict[str, _Decoder] = {
     "trade": msgspec.json.Decoder(_Told[BinanceTrade]),
 }
 _BEGIN = b'{"stream":"'
+#: Within so many bytes the name of a usual stream ends: what is remembered is no longer.
+_BEGIN_MAX = 100
 
 
 def decode_line(line: bytes) -> tuple[int, str, BinanceMessage | None]:
@@ -89,7 +91,8 @@ def decode_line(line: bytes) -> tuple[int, str, BinanceMessage | None]:
     """
     clock, _, text = line.partition(b" ")
     # What the line begins with says how to read the whole of it at once.
-    known = _known(text[: text.find(b'"', len(_BEGIN))])
+    end = text.find(b'"', len(_BEGIN), _BEGIN_MAX)
+    known = _known(text[:end]) if end > 0 else None
     if known is not None:
         stream, symbol, decoder = known
         told = decoder.decode(text)
