@@ -26,7 +26,7 @@ from triplegain.market.feed import CaptureError
 from triplegain.market.feed_marks import AnyPlace, FeedMarks, unmarked
 
 #: Events of a chunk, which are decoded in one go: few enough that whoever waits for the loop does not notice.
-_CHUNK = 2_048
+_CHUNK = 1_024
 
 
 class DecodedCapture:
