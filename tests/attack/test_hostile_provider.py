@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import socket
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from tests.app.stored_record import ask, database_of
 from tests.app.thinking_models import write_config
 from tests.attack.hostile_provider import HostileProvider
 from tests.attack.watching import assert_rows_tame, assert_tame, ended, watched
+from tests.yardstick import timed
 
 pytestmark = pytest.mark.slow
 
@@ -88,16 +88,15 @@ def test_whoever_is_asked_what_models_he_has_neither_fills_the_memory_nor_holds_
     with HostileProvider().serving() as provider:
         provider.tags = answer
         config = write_config(tmp_path / "config", provider.url)
-        began = time.monotonic()
         environ = {"TRIPLEGAIN_CONFIG_DIR": str(config)}
-        running = home.start("models", "list", "--llm", "qwen", environ=environ)
-        _, most_mb = ended(running)
-        took_s = time.monotonic() - began
+        with timed() as took:
+            running = home.start("models", "list", "--llm", "qwen", environ=environ)
+            _, most_mb = ended(running)
         assert provider.served["tags", answer]
     assert "qwen" in running.said + running.complained
     assert_tame(running.said + running.complained, "terminal")
     assert 0 < most_mb < _PEAK_MAX_MB
-    assert took_s < _START_MAX_S
+    assert took.seconds < _START_MAX_S
 
 
 def provider_has(config: Path) -> None:
