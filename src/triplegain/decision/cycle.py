@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any, TypeGuard, assert_never
 
 import msgspec
@@ -353,6 +354,12 @@ _LAST_KEPT = 8
 _NUMBER = re.compile(r"\d+")
 
 
+@lru_cache(maxsize=256)
+def _without_counts(words: str) -> str:
+    """A count in a reason is progress, not another reason. Most candles say what the one before said."""
+    return _NUMBER.sub("#", words)
+
+
 class ExecutorState(msgspec.Struct):
     """`number` is the last decision's. `last_words` by symbol: what was told last, so that it is not told again.
 
@@ -449,8 +456,7 @@ class DecisionExecutor:
         state.counts[outcome] = state.counts.get(outcome, 0) + 1
         # Not where it was never put to risk, or where the order manager did not take it.
         state.refused_by_risk += outcome is Outcome.REFUSED and ("rules" in decision.details or "rules" in details)
-        # A count in the reason is progress, not another reason.
-        words = _NUMBER.sub("#", f"{outcome}: {'; '.join(decision.reasons)}")
+        words = _without_counts(f"{outcome}: {'; '.join(decision.reasons)}")
         is_quiet = outcome in (Outcome.HELD, Outcome.ABSTAINED) and not details
         if is_quiet and state.last_words.get(decision.symbol) == words:
             return None

@@ -64,6 +64,21 @@ class UsdPrices:
                     yield other, price * mark if name == base else divide(price, mark)
 
 
+class UsdPricesOnce:
+    """The same at one moment, at which nothing moves: each asset is looked up once."""
+
+    __slots__ = ("_known", "_price")
+
+    def __init__(self, price: Callable[[str], Decimal | None]) -> None:
+        self._price = price
+        self._known: dict[str, Decimal | None] = {}
+
+    def __call__(self, asset: str) -> Decimal | None:
+        if asset not in self._known:
+            self._known[asset] = self._price(asset)
+        return self._known[asset]
+
+
 def cash_usd(balances: Mapping[str, Decimal]) -> Decimal | None:
     """Balances that are dollars and nothing else, added up: no price is needed. None where other assets are there."""
     total = Decimal(0)

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
-from functools import cache
 
 from msgspec import Struct, field
 from msgspec.structs import asdict
@@ -21,7 +20,7 @@ from triplegain.domain.money import EXACT, from_atoms
 from triplegain.domain.parts import Parts
 from triplegain.domain.records import BalanceRecord
 from triplegain.domain.statement import AccountSummary, EquitySoFar, Statement
-from triplegain.domain.usd import DOLLARS, UsdPrices
+from triplegain.domain.usd import DOLLARS, UsdPrices, UsdPricesOnce
 from triplegain.exchange.margin.account import MarginAccount, MarginState
 from triplegain.execution.positions import Positions, Results
 from triplegain.ledger.realised import CostBook, UsdPrice, add_known, in_usd
@@ -211,8 +210,7 @@ class PaperPortfolio:
 
     def take_statement(self, time_ns: int) -> Statement:
         """The statement that is stored: its equity counts in the drawdown from now on."""
-        # Nothing moves meanwhile: what an asset is worth is looked up once.
-        usd_price = cache(self.usd_price)
+        usd_price = UsdPricesOnce(self.usd_price)
         equity = self.equity_usd(usd_price)
         self.state.equity_so_far = self.state.equity_so_far.after(equity, time_ns)
         return self._statement(equity, usd_price)

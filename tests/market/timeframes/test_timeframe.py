@@ -44,3 +44,15 @@ def test_only_lengths_that_divide_add_up() -> None:
 def test_another_name_is_refused_with_the_names_there_are() -> None:
     with pytest.raises(InvalidValueError, match=r"one of 1m, 5m, .* this is '2h'"):
         timeframe("2h")
+
+
+def test_a_candle_is_held_where_it_lies_in_one_interval_on_the_grid_of_its_own_length() -> None:
+    for frame in TIMEFRAMES.values():
+        for finer in TIMEFRAMES.values():
+            for open_ns in range(frame.offset_ns, frame.offset_ns + 2 * frame.length_ns, max(finer.length_ns // 2, 1)):
+                last_ns = open_ns + finer.length_ns - 1
+                lies = frame.length_ns % finer.length_ns == 0 and frame.start(open_ns) == frame.start(last_ns)
+                is_on_grid = (open_ns - frame.offset_ns) % finer.length_ns == 0
+                assert frame.holds(open_ns, finer.length_ns) == (lies and is_on_grid)
+                if open_ns > frame.offset_ns + 400 * finer.length_ns:
+                    break

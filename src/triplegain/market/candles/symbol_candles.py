@@ -243,7 +243,7 @@ class SymbolCandles:
             if is_after_hole and fed_to_ns is not None:
                 series.lose_sight(fed_to_ns)
                 series.see_again(hole_ns)
-            if frame.length_ns >= candle.length_ns and frame.holds(candle.open_time_ns, candle.length_ns):
+            if frame.holds(candle.open_time_ns, candle.length_ns):
                 is_cut = is_after_hole and unfinished.has_begun
                 closed += self._append(name, unfinished.take_after_hole(candle) if is_cut else unfinished.take(candle))
         return closed

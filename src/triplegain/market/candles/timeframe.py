@@ -23,9 +23,8 @@ class Timeframe:
         return time_ns - (time_ns - self.offset_ns) % self.length_ns
 
     def holds(self, open_time_ns: int, length_ns: int) -> bool:
-        """Whether candles of this length add up to ours, and this one lies in a single interval."""
-        fits = self.length_ns % length_ns == 0 and (open_time_ns - self.offset_ns) % length_ns == 0
-        return fits and self.start(open_time_ns) == self.start(open_time_ns + length_ns - 1)
+        """Whether candles of this length add up to ours, and this one is one of them: it lies in a single interval."""
+        return self.length_ns % length_ns == 0 and (open_time_ns - self.offset_ns) % length_ns == 0
 
 
 TIMEFRAMES: Mapping[str, Timeframe] = {
