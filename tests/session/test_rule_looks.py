@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import pytest
 from tests.market.test_glance import START_NS, quote_of
 from tests.session.crash_day import WITHOUT_REBALANCE, crash_settings, play, warm
 from tests.session.crash_market import crash_events
@@ -174,3 +175,19 @@ def test_the_looks_by_which_votes_are_weighed_are_in_the_record() -> None:
     assert len(asked) == 3
     assert {(symbol, at_ns + 120 * SECOND_NS) for symbol, at_ns in asked} <= rows
     assert not {(symbol, at_ns + 60 * SECOND_NS) for symbol, at_ns in asked} <= rows
+
+
+def test_all_who_go_by_rules_look_at_a_market_once_a_moment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """At the first moment, and at five minutes, both do: six moments, and a look at each market in each."""
+    looks: list[tuple[str, int]] = []
+    sight = TradingSession.sight
+
+    def counted(session: TradingSession, symbol: str) -> Sighting | NoSnapshot:
+        looks.append((symbol, session.now_ns))
+        return sight(session, symbol)
+
+    monkeypatch.setattr(TradingSession, "sight", counted)
+    models = AtTheRecord()
+    voting(models, minutes=7)
+    assert len(looks) == len(set(looks)) == 6 * 3
+    assert {each.task for each in models.by_then} == {"technical", "regime"}

@@ -91,6 +91,8 @@ class DecisionEngine:
         self._models = {agent.name: self._assigned.models_of(agent) for agent in (*settings.agents, DECISION)}
         #: Who looks at what in a run of a task: the same in each.
         self._parts_of: dict[str, tuple[tuple[str, AgentSpec], ...]] = {}
+        #: What is seen of each market at the moment that is run: all who go by rules look at the same.
+        self._seen: dict[str, Sighting | NoSnapshot] = {}
         self._symbols = tuple(symbols)
         self._assets = tuple(dict.fromkeys(symbol.partition("/")[0] for symbol in self._symbols))
         self._host = host
@@ -162,6 +164,7 @@ class DecisionEngine:
         if self.voting.outcomes.next_due_ns <= now_ns:
             self.voting.score(now_ns)
         self._probe(now_ns)
+        self._seen.clear()
         self._state.ran_ns = now_ns
         self._plan()
 
@@ -221,7 +224,9 @@ class DecisionEngine:
             return
         if not self._models[agent.name] or not self.level.may_ask(agent.importance):
             if agent.goes_by_rules:
-                self.analysts.by_rules(agent, subject, self._host.sight(subject), now_ns)
+                if subject not in self._seen:
+                    self._seen[subject] = self._host.sight(subject)
+                self.analysts.by_rules(agent, subject, self._seen[subject], now_ns)
                 self._after_analysis(agent, subject, now_ns)
             return
         if self.rounds.is_open(agent.name, subject) or (agent.name, subject) in self._state.waiting.values():
