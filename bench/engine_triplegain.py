@@ -1,4 +1,5 @@
-"""Our exchange by the way that sessions take, `on_event`: book, queue, matching, accounting, every event.
+"""Our exchange by the way that a hurried session on a recorded market takes: what can touch nobody is passed over as
+rows, all else is an event. Book, queue, matching, accounting.
 
 usage: engine_triplegain.py MARKET.npz WORKLOAD
 """
@@ -10,17 +11,18 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 from measure import LATENCY_NS, ORDER_LOTS, Stopwatch, Terms, terms
-from workload import Columns, read
 
 from triplegain import __version__
+from triplegain.domain.event_rows import BOOK, BOUGHT, NO_NUMBER, SOLD, EventRows, RowArrays
 from triplegain.domain.exchange_events import OrderFilled
 from triplegain.domain.instrument import KRAKEN_OFFLINE_DEFAULTS
-from triplegain.domain.market import BookUpdate, MarketDepth, MarketEvent, PublicTrade
+from triplegain.domain.market import Heartbeat, MarketDepth
 from triplegain.domain.money import ATOMS_PER_UNIT
 from triplegain.domain.orders import Limit, Market, OrderRequest, OrderTerms, Side, StopLoss
 from triplegain.exchange.paper_exchange import PaperExchange
-from triplegain.exchange.public_market import public_markets
+from triplegain.exchange.public_market import Aims, public_markets
 from triplegain.exchange.settings import AccountTier, ExchangeSettings
 from triplegain.ledger.wallet import Wallet
 
@@ -114,40 +116,46 @@ def trader(asked: Terms, start_ns: int) -> Trader:
     return Agent(start_ns) if asked.pairs is None else MarketMaker(start_ns, asked.pairs)
 
 
-def market_events(columns: Columns, symbol: str) -> list[MarketEvent]:
-    """The rows as a feed tells them: kind 0 and 1 are levels of bid and ask, 2 and 3 prints of buyers and sellers."""
-    events: list[MarketEvent] = []
-    for time_ns, kind, price, lots in zip(columns.ts, columns.kind, columns.px, columns.qty, strict=True):
-        if kind >= 2:
-            events.append(PublicTrade(symbol, time_ns, time_ns, price, lots, (Side.BUY, Side.SELL)[kind - 2]))
-        elif kind == 0:
-            events.append(BookUpdate(symbol, time_ns, time_ns, ((price, lots),), ()))
-        else:
-            events.append(BookUpdate(symbol, time_ns, time_ns, (), ((price, lots),)))
-    return events
+def market_rows(path: Path, symbol: str) -> EventRows:
+    """As a decoded capture tells them: kind 0 and 1 are levels of bid and ask, 2 and 3 prints of buyers and sellers."""
+    told = np.load(path)
+    times, prices, lots = told["ts"], told["px"], told["qty"]
+    count = len(times)
+    kinds = np.array((BOOK, BOOK, BOUGHT, SOLD))[told["kind"]]
+    bids, depths = (told["kind"] == 0).astype(np.int64), np.zeros(count, np.int64)
+    ends = np.arange(1, count + 1)
+    arrays = RowArrays(kinds, times, ends, bids, depths, prices, lots)
+    lists = [column.tolist() for column in (kinds, times, times, depths + NO_NUMBER, ends, bids, depths, prices, lots)]
+    return EventRows(True, [symbol] * count, *lists, lambda number: Heartbeat(0, 0), arrays)
 
 
 def main(path: Path, workload: str) -> None:
     asked = terms(workload)
-    columns = read(path)
-    ours = trader(asked, columns.ts[0])
     prepared_s = time.process_time()
-    events = market_events(columns, ours.instrument.symbol)
+    rows = market_rows(path, KRAKEN_OFFLINE_DEFAULTS[0].symbol)
+    ours = trader(asked, rows.times[0])
+    exchange, public = ours.exchange, ours.market.public
+    public.index_of(rows)
     prepared_s = time.process_time() - prepared_s
-    on_event = ours.exchange.on_event
-    due = asked.every
+    due, number = asked.every, 0
     # The loaded market is the benchmark's, not the exchange's: the collector need not look at it.
     gc.collect()
     gc.freeze()
     watch = Stopwatch(prepared_s)
-    for number, event in enumerate(events, start=1):
-        on_event(event)
+    while number < len(rows):
+        end = min(due, len(rows))
+        passed = public.pass_over(rows, number, end, exchange.now_ns, Aims(exchange.next_due_ns))
+        exchange.now_ns = max(exchange.now_ns, passed.latest_ns)
+        number += passed.count
+        if number < end:
+            exchange.on_event(rows.event(number))
+            number += 1
         if number == due:
             due += asked.every
-            ours.decide(event.exchange_time_ns)
+            ours.decide(rows.times[number - 1])
     ours.collect()
     watch.stop()
-    watch.report("triplegain", __version__, len(events), ours.orders, ours.fills)
+    watch.report("triplegain", __version__, len(rows), ours.orders, ours.fills)
 
 
 if __name__ == "__main__":

@@ -15,16 +15,20 @@ from triplegain.domain.event_rows import EventRows
 from triplegain.domain.market import BestQuote, BookUpdate, FeedState, FeedStatus, MarketDepth, MarketEvent, PublicTrade
 from triplegain.domain.money import ATOMS_PER_UNIT
 from triplegain.domain.orders import Side
+from triplegain.exchange import public_market, quiet_rows, row_index
 from triplegain.exchange.paper_exchange import PaperExchange
 from triplegain.exchange.public_market import Aims, public_markets
+from triplegain.exchange.quiet_rows import RowPass
 from triplegain.feeds.captures.event_columns import read, written
 from triplegain.ledger.wallet import Wallet
 
 SYMBOL = INSTRUMENT.symbol
+#: Messages of a chunk.
+_CHUNK = 170
 Acts = dict[int, list[tuple[int, tuple[Any, ...]]]]
 
 
-def _drawn(seed: int, length: int, busy: float) -> tuple[list[MarketEvent], Acts]:
+def _drawn(seed: int, length: int, busy: float, crosses: bool) -> tuple[list[MarketEvent], Acts]:
     """Messages, and which account does what behind which of them."""
     chance, market = Random(seed), PublicBook()
     events, acts = market.opening(), Acts()
@@ -39,10 +43,10 @@ def _drawn(seed: int, length: int, busy: float) -> tuple[list[MarketEvent], Acts
             elif action[0] == "level" and chance.random() < 0.6:
                 action = ("quote", action[1], chance.randrange(-1, 3), chance.randrange(-1, 3), action[4] + 1)
             events += market.messages(action)
-    return list(_troubled(events, chance)), acts
+    return list(_troubled(events, chance, crosses)), acts
 
 
-def _troubled(events: Sequence[MarketEvent], chance: Random) -> Iterator[MarketEvent]:
+def _troubled(events: Sequence[MarketEvent], chance: Random, crosses: bool) -> Iterator[MarketEvent]:
     """What a feed may also say, each in the place of a message: late news, trades that cannot have been or that are
     large, books that cross, cut ones, conditions."""
     time_ns = 0
@@ -56,11 +60,11 @@ def _troubled(events: Sequence[MarketEvent], chance: Random) -> Iterator[MarketE
                 yield replace(event, price=event.price * chance.choice((3, 5)), **at)
             case 4 if isinstance(event, PublicTrade):
                 yield replace(event, quantity=event.quantity * 10 ** chance.choice((6, 9)), **at)
-            case 5 if isinstance(event, BestQuote):
+            case 5 if crosses and isinstance(event, BestQuote):
                 yield replace(event, bid=(event.ask[0], 5), **at)
             case 6 if isinstance(event, BookUpdate) and not event.snapshot:
                 yield replace(event, depth=chance.choice((2, 5)), **at)
-            case 7 if isinstance(event, BookUpdate) and event.bids:
+            case 7 if crosses and isinstance(event, BookUpdate) and event.bids:
                 yield replace(event, bids=tuple((price + 4, size) for price, size in event.bids), **at)
             case 8:
                 state = chance.choice((FeedState.STALE, FeedState.CATCH_UP, FeedState.SYNCED, FeedState.SYNCED))
@@ -118,9 +122,9 @@ class _Floor:
         return ends
 
 
-def _check(seed: int, depth: MarketDepth, length: int, busy: float) -> float:
+def _check(seed: int, depth: MarketDepth, length: int, busy: float, crosses: bool = True) -> float:
     """The share of the messages that were passed over."""
-    events, acts = _drawn(seed, length, busy)
+    events, acts = _drawn(seed, length, busy, crosses)
     if depth is not MarketDepth.BOOK:
         events = [event for event in events if isinstance(event, PublicTrade | FeedStatus)]
     plain, passing, chance = _Floor(depth), _Floor(depth), Random(seed)
@@ -129,13 +133,15 @@ def _check(seed: int, depth: MarketDepth, length: int, busy: float) -> float:
         plain.take(event)
         if number in stops:
             plain.act(acts.get(number, []))
-    rows = read(written(events)).rows_of()
+    chunks = [read(written(events[begin : begin + _CHUNK])).rows_of() for begin in range(0, len(events), _CHUNK)]
     number = 0
     while number < len(events):
         stop = next(each for each in stops if each >= number) + 1
-        count = passing.pass_over(rows, number, min(number + chance.randrange(1, 60), stop))
+        rows, place = chunks[number // _CHUNK], number % _CHUNK
+        end = min(place + chance.randrange(1, 60), place + stop - number, len(rows))
+        count = passing.pass_over(rows, place, end)
         if not count:
-            passing.take(rows.event(number))
+            passing.take(rows.event(place))
             count = 1
         number += count
         if number == stop:
@@ -145,13 +151,38 @@ def _check(seed: int, depth: MarketDepth, length: int, busy: float) -> float:
 
 
 @pytest.mark.parametrize("depth", [MarketDepth.BOOK, MarketDepth.TAPE])
-def test_all_end_as_if_each_message_had_been_told(depth: MarketDepth) -> None:
+def test_all_end_as_if_each_message_had_been_told(depth: MarketDepth, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(public_market, "_APART", 0)
     shares = [_check(seed, depth, 400, busy) for seed in range(30) for busy in (0.02, 0.3)]
     assert max(shares) > 0.6 and sum(shares) / len(shares) > 0.3
 
 
-def test_aims_end_what_is_passed_over_at_the_very_message() -> None:
+def test_many_rows_at_once_leave_what_each_of_them_would(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No decoder tells a crossed book. So short that they end, begin and hit at all places of a block."""
+    for module in (public_market, quiet_rows):
+        monkeypatch.setattr(module, "LONG", 4)
+    monkeypatch.setattr(row_index, "BLOCK", 8)
+    monkeypatch.setattr(public_market, "_APART", 0)
+    leaps: list[int] = []
+    leap = RowPass._leap
+
+    def noted(*arguments: Any) -> int:
+        reached = leap(*arguments)
+        leaps.append(reached - arguments[2])
+        return reached
+
+    monkeypatch.setattr(RowPass, "_leap", noted)
+    for seed in range(60):
+        _check(seed, MarketDepth.BOOK, 600, (0.01, 0.05, 0.3)[seed % 3], crosses=False)
+    assert sum(leaps) > 2_000 and max(leaps) > 20
+
+
+@pytest.mark.parametrize("long", [1_000, 2])
+def test_aims_end_what_is_passed_over_at_the_very_message(monkeypatch: pytest.MonkeyPatch, long: int) -> None:
     """Bid 100, ask 101; then bids of 90 to 99 and asks of 102 to 110, a bid of 100.5, an ask of 100.6, in ticks."""
+    for module in (public_market, quiet_rows):
+        monkeypatch.setattr(module, "LONG", long)
+    monkeypatch.setattr(row_index, "BLOCK", 4)
     floor = _Floor(MarketDepth.BOOK)
     floor.take(BookUpdate(SYMBOL, 1, 1, ((1000, 5),), ((1010, 5),), True))
     behind = [BookUpdate(SYMBOL, 2 + n, 2 + n, ((900 + 10 * n, 1),), ((1020 + 10 * n, 1),)) for n in range(9)]
@@ -171,3 +202,23 @@ def test_aims_end_what_is_passed_over_at_the_very_message() -> None:
         passed = another.market.pass_over(rows, 0, len(rows), 1, aims)
         assert passed.count == count, aims
         assert list(passed.trades) == ([11] if count == 12 else [])
+
+
+def test_rows_of_before_settle_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The book is of 100, the trade of 101, 5 lots at 1010; what follows is of 50 to 58, and no later than either."""
+    for module in (public_market, quiet_rows):
+        monkeypatch.setattr(module, "LONG", 2)
+    told = [BookUpdate(SYMBOL, 50 + n, 102, ((900 + n, 1),), ()) for n in range(9)]
+    seen = []
+    for is_many in (False, True):
+        floor = _Floor(MarketDepth.BOOK)
+        floor.take(BookUpdate(SYMBOL, 100, 100, ((1000, 5),), ((1010, 50),), True))
+        floor.take(PublicTrade(SYMBOL, 101, 101, 1010, 5, Side.BUY))
+        if is_many:
+            assert floor.pass_over(read(written(told)).rows_of(), 0, 9) == 9
+        else:
+            for event in told:
+                floor.take(event)
+        assert (floor.market.book.moment, floor.market.book.available(1, 1010)) == (100, 45)
+        seen.append(floor.market.seen())
+    assert seen[0] == seen[1]

@@ -9,9 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from triplegain.domain.market import BestQuote, BookUpdate, Candle, CandleClosed, MarketEvent, PublicTrade
 from triplegain.domain.orders import Side
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 BOOK, SNAPSHOT, QUOTE, BOUGHT, SOLD, CANDLE, OTHER = range(7)
 #: The number of a message that has none.
@@ -19,11 +24,25 @@ NO_NUMBER = -1
 
 
 @dataclass(frozen=True, slots=True)
+class RowArrays:
+    """Some of them as arrays, for whoever looks at many at once."""
+
+    kinds: NDArray[Any]
+    times: NDArray[np.int64]
+    ends: NDArray[Any]
+    bids: NDArray[Any]
+    depths: NDArray[Any]
+    prices: NDArray[np.int64]
+    lots: NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
 class EventRows:
     """`is_of_one`: all messages with rows are of one market. `symbols` and all up to `depths` have an entry a message;
     `depths` are those that books are cut to (0: to none), `numbers` those of trades.
 
-    `other` makes the message of a kind that has no rows of its own.
+    `other` makes the message of a kind that has no rows of its own. `arrays` are there of one market, whose decoder
+    lets no message through that leaves a crossed book.
     """
 
     is_of_one: bool
@@ -38,6 +57,7 @@ class EventRows:
     prices: Sequence[int]
     lots: Sequence[int]
     other: Callable[[int], MarketEvent]
+    arrays: RowArrays | None = None
 
     def __len__(self) -> int:
         return len(self.kinds)

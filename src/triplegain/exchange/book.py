@@ -195,6 +195,17 @@ class OrderBook:
         if self.unsettled:
             self._settle_before(moment)
 
+    @property
+    def newest(self) -> Moment:
+        """Of the book and of all trades that are not known to be in it."""
+        return max(self.moment, self._printed)
+
+    def settle_all(self, moment: Moment) -> None:
+        """The book is known up to `moment`, later than `newest`, and all that was traded is in it."""
+        self.moment = moment
+        if self.unsettled:
+            self._settle_before(moment)
+
     def _settle_before(self, moment: Moment) -> None:
         if self._printed < moment:
             for side in (BID, ASK):

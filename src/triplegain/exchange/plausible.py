@@ -7,6 +7,8 @@ follow make the next one plausible; where there is no book to ask, so do ten in 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import msgspec
 
 from triplegain.exchange.book import OrderBook
@@ -47,6 +49,13 @@ class PrintCheck:
         if last is None or self.doubts.in_a_row or not _is_near(price, last):
             return False
         return lots <= _QUANTITY_FACTOR or not self._is_too_large(lots)
+
+    def are_plain(self, span: tuple[int, int], lots: int, last: int | None, shown: Iterable[int]) -> bool:
+        """The same of several: from the lowest price to the highest, none larger than `lots`, while the book shows at
+        least one of `shown`, whichever."""
+        if last is None or self.doubts.in_a_row or not _is_near(min(span[0], last), max(span[1], last)):
+            return False
+        return lots <= _QUANTITY_FACTOR or any(lots <= each * _QUANTITY_FACTOR for each in shown)
 
     def _is_too_large(self, lots: int) -> bool:
         bids, asks = self._book.levels

@@ -36,7 +36,9 @@ from triplegain.exchange.approach import Approach
 from triplegain.exchange.book import ASK, BID, NO_PRICES, BookSeen, OrderBook, is_better, reaches
 from triplegain.exchange.candle_time import AFTER_NS, ToldCandle
 from triplegain.exchange.plausible import DoubtsSeen, PrintCheck
-from triplegain.exchange.quiet_rows import Quiet, RowPass, is_at_rest
+from triplegain.exchange.quiet import Quiet
+from triplegain.exchange.quiet_rows import LONG, RowPass, is_at_rest
+from triplegain.exchange.row_index import RowIndex
 
 #: Conditions that a new snapshot of the book ends.
 _UNTIL_SNAPSHOT = (
@@ -47,6 +49,12 @@ _UNTIL_SNAPSHOT = (
     FeedState.CATCH_UP,
     FeedState.MISSED,
 )
+
+#: Behind fewer messages than the first that could be passed over, so many times as the second none are: where they
+#: concern somebody all the time, looking for it costs more than it saves.
+_SHORT, _APART = 4, 8
+#: Where more levels are watched, the next of them is not far.
+_FEW = 32
 
 
 def _highest(prices: Iterable[int]) -> int:
@@ -193,6 +201,10 @@ class PublicMarket:
         self._approaches: list[Approach] = []
         self.no_news = [-1, 1 << 62]
         self._now_ns = 0
+        #: So many times more nothing is passed over.
+        self._apart = 0
+        #: The rows that were passed last, and what was worked out for them.
+        self._indexed: tuple[EventRows, RowIndex] | None = None
 
     # -- who follows ---------------------------------------------------------------------------------------------
 
@@ -220,7 +232,8 @@ class PublicMarket:
         if approach in self._approaches:
             self._approaches.remove(approach)
 
-    def _come_near(self, price: int, moment: Moment, time_ns: int) -> None:
+    def come_near(self, price: int, moment: Moment, time_ns: int) -> None:
+        """A trade that may be the most extreme of its time; see `no_news`."""
         for each in self._approaches:
             each.trade(price, moment, time_ns)
         newest = [each.newest for each in self._approaches]
@@ -392,7 +405,7 @@ class PublicMarket:
             self.book.record_print(side, price, lots, moment)
         lowest, highest = self.no_news
         if price < lowest or price > highest:
-            self._come_near(price, moment, moment)
+            self.come_near(price, moment, moment)
         self._tell(self._concerned(side, price), lambda each: each.on_trade(trade, moment, is_newest))
         return True
 
@@ -410,7 +423,7 @@ class PublicMarket:
         self.candle = told = ToldCandle.of(candle, candle.volume)
         # It counts for those that were there when it opened.
         for price in (candle.low, candle.high):
-            self._come_near(price, Moment(told.open_time_ns + AFTER_NS), told.close_time_ns)
+            self.come_near(price, Moment(told.open_time_ns + AFTER_NS), told.close_time_ns)
         self._tell(self._followers, lambda each: each.on_candle(candle))
         self.last, self.last_at_ns = candle.close, moment
         self.dated_ns = max(self.dated_ns, moment)
@@ -421,23 +434,41 @@ class PublicMarket:
         """Those from `first` on that can concern nobody, up to the first that may, or to `end`: they are taken as
         `on_event` would take each of them. `time_ns`: when the message before was worked on. Nothing of `aims` is
         reached yet."""
+        if self._apart:
+            self._apart -= 1
+            return NONE_PASSED
         if self.state is not FeedState.SYNCED or not is_at_rest(self.book, (self._best[BID], self._best[ASK])):
             return NONE_PASSED
         is_book = self.depth is MarketDepth.BOOK
-        way = RowPass(self.book, self._tape, is_book, rows, self._quiet(aims))
+        is_long = end - first >= LONG and sum(map(len, self._watchers)) <= _FEW
+        index = self.index_of(rows) if is_long else None
+        way = RowPass(self.book, self._tape, is_book, rows, self._quiet(aims), self, index)
         way.last, way.last_at_ns, way.dated_ns = self.last, self.last_at_ns, self.dated_ns
         count = way.run(first, end) - first
+        if count < min(_SHORT, end - first):
+            self._apart = _APART
         if not count:
             return NONE_PASSED
         self.last, self.last_at_ns, self.dated_ns = way.last, way.last_at_ns, way.dated_ns
         self.received_at_ns, self._now_ns = rows.received[first + count - 1], max(time_ns, way.latest_ns)
         self._messages += count
         self.told = self._messages
+        if self.book.is_crossed():
+            # Against the decoder's word.
+            self._check_crossed()
         return RowsPassed(count, way.latest_ns, way.trades)
 
+    def index_of(self, rows: EventRows) -> RowIndex | None:
+        """Made when it is first of use."""
+        if rows.arrays is None or self.depth is not MarketDepth.BOOK:
+            return None
+        if self._indexed is None or self._indexed[0] is not rows:
+            self._indexed = rows, RowIndex(rows.arrays)
+        return self._indexed[1]
+
     def _quiet(self, aims: Aims) -> Quiet:
-        (best_bid, best_ask), (falling, rising), (lowest, highest) = self._best, self._triggers_at, self.no_news
-        least, most = max(lowest, falling + 1), min(highest, rising - 1)
+        (best_bid, best_ask), (falling, rising) = self._best, self._triggers_at
+        least, most = falling + 1, rising - 1
         if self.depth is not MarketDepth.BOOK:
             # Trades are all the quotes it has.
             least, most = max(least, aims.fall_at + 1), min(most, aims.rise_at - 1)

@@ -8,38 +8,48 @@ the book, or is of a kind that is seldom. All others leave book, last trade and 
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right, insort
-from collections.abc import Sequence, Set
+from collections.abc import Sequence
+from typing import Protocol
 
-import msgspec
+import numpy as np
 
 from triplegain.domain.clock import Moment
 from triplegain.domain.event_rows import BOOK, BOUGHT, QUOTE, SOLD, EventRows
 from triplegain.exchange.book import ASK, BID, NO_PRICES, OrderBook
 from triplegain.exchange.plausible import PrintCheck
+from triplegain.exchange.quiet import Quiet
+from triplegain.exchange.row_index import RowIndex
+
+#: Fewer messages are looked at one by one.
+LONG = 64
+#: So many levels are looked at for one that stays.
+_SOME = 8
 
 
-class Quiet(msgspec.Struct, frozen=True, gc=False):
-    """What may be told without concerning anybody; prices in ticks.
+class News(Protocol):
+    """How near trades came to orders: one between the two prices is no news."""
 
-    `watched` are levels by side. A bid below `bids_below`, an ask above `asks_above` reach nothing, nor does a trade
-    between `sold` and `bought`, both ends included, by the side of the taker. Nothing from `until_ns` on is quiet, no
-    trade from `trades_until_ns` on.
-    """
+    no_news: list[int]
 
-    watched: tuple[Set[int], Set[int]]
-    bids_below: int
-    asks_above: int
-    sold: tuple[int, int]
-    bought: tuple[int, int]
-    until_ns: int
-    trades_until_ns: int
+    def come_near(self, price: int, moment: Moment, time_ns: int) -> None:
+        """A trade of that moment, as of `time_ns`."""
+        ...
 
 
 class RowPass:
     """One way through rows. `last`, `last_at_ns` and `dated_ns` are the market's, and so is `trades`: the numbers of
     those that were passed."""
 
-    def __init__(self, book: OrderBook, tape: PrintCheck, is_book: bool, rows: EventRows, quiet: Quiet) -> None:
+    def __init__(
+        self,
+        book: OrderBook,
+        tape: PrintCheck,
+        is_book: bool,
+        rows: EventRows,
+        quiet: Quiet,
+        news: News,
+        index: RowIndex | None = None,
+    ) -> None:
         self.last: int | None = None
         self.last_at_ns = Moment(0)
         self.dated_ns = 0
@@ -51,9 +61,74 @@ class RowPass:
         self._is_book = is_book
         self._rows = rows
         self._quiet = quiet
+        self._news = news
+        self._index = index
 
     def run(self, first: int, end: int) -> int:
         """The first message that may concern somebody, or `end`: all before it are applied."""
+        index = self._index
+        # Most ways end soon.
+        number = self._each(first, min(end, first + LONG // 2))
+        if number < min(end, first + LONG // 2):
+            return number
+        while index is not None and end - number >= LONG:
+            quiet_until = index.quiet_until(number, end, self._quiet)
+            number = self._leap(index, number, quiet_until)
+            # The rest settles what was traded. Where it is too near to leap to, a few more are looked at.
+            stop = min(end, max(number + LONG // 2, min(quiet_until + 1, number + 2 * LONG)))
+            reached = self._each(number, stop)
+            if reached < stop:
+                return reached
+            number = reached
+        return self._each(number, end)
+
+    def _leap(self, index: RowIndex, first: int, end: int) -> int:
+        """The first message that is still to be looked at: all before it are applied at once. `first` where there are
+        too few of them, or where a trade is doubted."""
+        book, settled = self._book, index.settled_until(first, end)
+        if settled - first < LONG:
+            return first
+        moment, trades = Moment(int(index.times[settled - 1])), index.trades_of(first, settled)
+        start, behind = index.rows_of(first, settled)
+        if moment <= book.newest or (trades and not self._take_trades(index, trades, start, behind)):
+            return first
+        for side, its, levels in zip((BID, ASK), book.prices, book.levels, strict=True):
+            prices, lots, trim = index.levels(side, start, behind)
+            gone = its[bisect_right(its, trim) :] if side == BID else its[: bisect_left(its, trim)]
+            _set(levels, its, gone, [0] * len(gone))
+            _set(levels, its, prices, lots)
+        book.settle_all(moment)
+        self.trades += trades
+        self.latest_ns = max(self.latest_ns, int(index.times[first:settled].max()))
+        self.dated_ns = max(self.dated_ns, self.latest_ns)
+        return settled
+
+    def _take_trades(self, index: RowIndex, trades: list[int], start: int, behind: int) -> bool:
+        """False, and nothing is done, where one of them may not be plain, whatever the book is at each."""
+        places, times = index.places_of(trades), index.times[trades]
+        prices, bids = index.prices[places], self._book.prices[BID]
+        (low, high), most = (int(prices.min()), int(prices.max())), int(index.lots[places].max())
+        # One level that shows enough all the time will do.
+        some = (bids[place * len(bids) // _SOME] for place in range(_SOME if bids else 0))
+        shown = (min(self._book.levels[BID][price], index.least_bid(price, start, behind)) for price in some)
+        if not self._tape.are_plain((low, high), most, self.last, shown):
+            return False
+        newest_ns = int(times.max())
+        if newest_ns >= self.last_at_ns:
+            last = len(times) - 1 - int(np.argmax(times[::-1] == newest_ns))
+            self.last, self.last_at_ns = int(prices[last]), Moment(newest_ns)
+        lowest, highest = self._news.no_news
+        if low < lowest or high > highest:
+            for price, time_ns in zip(prices.tolist(), times.tolist(), strict=True):
+                self._come_near(price, Moment(time_ns))
+        return True
+
+    def _come_near(self, price: int, moment: Moment) -> None:
+        lowest, highest = self._news.no_news
+        if price < lowest or price > highest:
+            self._news.come_near(price, moment, moment)
+
+    def _each(self, first: int, end: int) -> int:
         rows, quiet = self._rows, self._quiet
         until_ns, latest_ns, kinds, times, ends = quiet.until_ns, self.latest_ns, rows.kinds, rows.times, rows.ends
         start, number = rows.begin(first), first
@@ -83,6 +158,8 @@ class RowPass:
         """A change of the book; False where it is left as it was."""
         rows, quiet, book = self._rows, self._quiet, self._book
         middle = start + rows.bids[number]
+        if end - start == 1:
+            return self._change_one(number, start, middle == start, time_ns)
         bid_prices, bid_lots = rows.prices[start:middle], rows.lots[start:middle]
         ask_prices, ask_lots = rows.prices[middle:end], rows.lots[middle:end]
         watched_bids, watched_asks = quiet.watched
@@ -112,6 +189,34 @@ class RowPass:
             _set(book.levels[BID], bids, bid_prices, bid_lots)
         if ask_prices:
             _set(book.levels[ASK], asks, ask_prices, ask_lots)
+        if rows.depths[number]:
+            book.truncate(rows.depths[number])
+        self._reach(time_ns)
+        return True
+
+    def _change_one(self, number: int, row: int, side: int, time_ns: int) -> bool:
+        """The same of one level."""
+        rows, quiet, book = self._rows, self._quiet, self._book
+        price, size, its = rows.prices[row], rows.lots[row], book.prices[side]
+        if price in quiet.watched[side]:
+            return False
+        others = book.prices[1 - side]
+        if size and (
+            price <= quiet.asks_above or (others and price <= others[-1])
+            if side
+            else price >= quiet.bids_below or (others and price >= others[0])
+        ):
+            return False
+        if book.unsettled:
+            book.explain(side, price, Moment(time_ns))
+        levels = book.levels[side]
+        if size:
+            if price not in levels:
+                insort(its, price)
+            levels[price] = size
+        elif price in levels:
+            del levels[price]
+            del its[bisect_left(its, price)]
         if rows.depths[number]:
             book.truncate(rows.depths[number])
         self._reach(time_ns)
@@ -180,6 +285,7 @@ class RowPass:
                 self.dated_ns = moment
         if self._is_book:
             self._book.record_print(ASK if kind == BOUGHT else BID, price, lots, moment)
+        self._come_near(price, moment)
         self.trades.append(number)
         return True
 

@@ -19,7 +19,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from triplegain.domain.errors import InvalidValueError
-from triplegain.domain.event_rows import BOOK, BOUGHT, CANDLE, NO_NUMBER, OTHER, QUOTE, SNAPSHOT, SOLD, EventRows
+from triplegain.domain.event_rows import (
+    BOOK,
+    BOUGHT,
+    CANDLE,
+    NO_NUMBER,
+    OTHER,
+    QUOTE,
+    SNAPSHOT,
+    SOLD,
+    EventRows,
+    RowArrays,
+)
 from triplegain.domain.market import BestQuote, BookUpdate, CandleClosed, Level, MarketEvent, PublicTrade
 from triplegain.domain.orders import Side
 from triplegain.domain.values import Count
@@ -77,8 +88,11 @@ class EventColumns:
 
     def rows_of(self) -> EventRows:
         """The same as plain numbers, from which each event can be made that was written."""
+        is_of_one, prices, lots = len({*self.names} - {""}) == 1, self.rows[:, 0], self.rows[:, 1]
+        # No decoder lets a crossed book through.
+        arrays = RowArrays(self.kinds, self.times, self.ends, self.bids, self.depths, prices, lots)
         return EventRows(
-            len({*self.names} - {""}) == 1,
+            is_of_one,
             [self.names[number] for number in self.symbols.tolist()],
             self.kinds.tolist(),
             self.times.tolist(),
@@ -87,9 +101,10 @@ class EventColumns:
             self.ends.tolist(),
             self.bids.tolist(),
             self.depths.tolist(),
-            self.rows[:, 0].tolist(),
-            self.rows[:, 1].tolist(),
+            prices.tolist(),
+            lots.tolist(),
             self._other,
+            arrays if is_of_one else None,
         )
 
     def events(self) -> Iterator[MarketEvent]:
