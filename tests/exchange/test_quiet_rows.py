@@ -222,3 +222,14 @@ def test_rows_of_before_settle_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
         assert (floor.market.book.moment, floor.market.book.available(1, 1010)) == (100, 45)
         seen.append(floor.market.seen())
     assert seen[0] == seen[1]
+
+
+def test_a_message_whose_own_sides_cross_is_told() -> None:
+    """Bid 100, ask 110: a bid of 106 and an ask of 104 are each better than what was there, and cross one another."""
+    floor = _Floor(MarketDepth.BOOK)
+    floor.take(BookUpdate(SYMBOL, 1, 1, ((100, 5),), ((110, 5),), True))
+    gone = BookUpdate(SYMBOL, 2, 2, ((106, 0), (101, 1)), ((104, 0), (109, 1)))
+    crossed = BookUpdate(SYMBOL, 3, 3, ((106, 1), (90, 1)), ((104, 1), (120, 1)))
+    assert floor.pass_over(read(written([gone, crossed])).rows_of(), 0, 2) == 1
+    floor.take(crossed)
+    assert floor.market.state is FeedState.CROSSED

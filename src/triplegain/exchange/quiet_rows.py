@@ -180,6 +180,12 @@ class RowPass:
                 return False
             if watched_asks and not watched_asks.isdisjoint(ask_prices):
                 return False
+        if bid_prices and ask_prices and max(bid_prices) >= min(ask_prices):
+            # Both sides may have come nearer than the book was.
+            bid = max((price for price, size in zip(bid_prices, bid_lots, strict=True) if size), default=NO_PRICES[BID])
+            ask = min((price for price, size in zip(ask_prices, ask_lots, strict=True) if size), default=NO_PRICES[ASK])
+            if bid >= ask:
+                return False
         if book.unsettled:
             for price in bid_prices:
                 book.explain(BID, price, Moment(time_ns))
