@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import Any
 
@@ -18,6 +18,7 @@ from triplegain.domain.commands import Done, PlaceOrder
 from triplegain.domain.market import MarketEvent
 from triplegain.domain.orders import OrderStatus
 from triplegain.domain.records import CommitBatch
+from triplegain.market.feed import FeedError
 from triplegain.session.runner import Ending, SessionRunner
 from triplegain.session.trading_session import TradingSession
 
@@ -87,7 +88,7 @@ async def test_a_death_between_two_breaths_goes_on_from_the_last_step(
     whole, store = Store(takes_all), Store(takes_all)
     await play(open_session, market, whole, baseline=EMA)
     dying = SessionRunner(open_session(feed, baseline=EMA), dies(feed.events(), dies_at), store, ManualClock())
-    with pytest.raises(EOFError):
+    with pytest.raises(Killed):
         await dying.run()
     position = store.batches[-1].feed_position
     assert position == 4 * BREATH
@@ -99,9 +100,32 @@ async def test_a_death_between_two_breaths_goes_on_from_the_last_step(
     assert store.money() == whole.money()
 
 
-def dies(events: Iterator[MarketEvent], number: int) -> Iterator[MarketEvent]:
+class Killed(BaseException):
+    """Nothing is done any more."""
+
+
+def dies(
+    events: Iterator[MarketEvent], number: int, why: Callable[[], BaseException] = Killed
+) -> Iterator[MarketEvent]:
     yield from islice(events, number)
-    raise EOFError
+    raise why()
+
+
+@pytest.mark.parametrize("breaks_at", [1000, 1500, 1600, 2000, 2420])
+async def test_where_the_feed_breaks_all_that_has_happened_is_stored(
+    open_session: Any, market: Any, breaks_at: int
+) -> None:
+    """Within a stretch as well; whoever goes on does so behind the last message that was taken."""
+    feed, store = market(seconds=60), Store(takes_all)
+    session = open_session(feed, baseline=EMA)
+    broken = dies(feed.events(), breaks_at, lambda: FeedError("a line is damaged"))
+    runner = SessionRunner(session, broken, store, ManualClock())
+    with pytest.raises(FeedError):
+        await runner.run()
+    apart = open_session(feed, baseline=EMA)
+    one = one_by_one(apart, islice(feed.events(), breaks_at))
+    assert runner.events_seen == runner.position == store.batches[-1].feed_position == breaks_at
+    assert not session.must_commit and store.money() == one.money()
 
 
 async def test_whoever_waits_for_an_answer_has_it_with_its_own_step(open_session: Any, market: Any) -> None:

@@ -124,6 +124,8 @@ class MarketFloor:
     def __init__(self, instruments: Mapping[Instrument, MarketDepth], source: QuoteSource) -> None:
         self.markets: dict[str, PublicMarket] = public_markets(instruments)
         self.now_ns = 0
+        #: Where a stretch ended by an error of its feed: after so many messages. None: not so.
+        self.broke_off_after: int | None = None
         self.heard: list[OnFloor] = []
         #: What becomes of a session in which something went wrong.
         self.failed: Callable[[OnFloor, Exception], None] = _raise
@@ -265,6 +267,7 @@ class MarketFloor:
         aiming = {symbol: [each for each in sessions if symbol in each.aims_at] for symbol in self.markets}
         taken = heard_ns = 0
         self._closed.clear()
+        self.broke_off_after = None
         rows = events if isinstance(events, RowStream) else None
         while taken < most:
             if rows is not None:
@@ -272,7 +275,13 @@ class MarketFloor:
                 taken, heard_ns = taken + passed, max(heard_ns, latest_ns)
                 if taken == most:
                     break
-            if (event := next(events, None)) is None:
+            try:
+                event = next(events, None)
+            except Exception:
+                self._stand_at(self.now_ns, heard_ns, sessions)
+                self.broke_off_after = taken
+                raise
+            if event is None:
                 break
             time_ns = event.exchange_time_ns
             market = self.markets.get(event.symbol)

@@ -217,9 +217,7 @@ class SessionRunner:
     async def _follow_feed(self) -> Ending:
         if isinstance(self._events, AsyncIterator):
             return await self._follow_live(self._events)
-        while (event := self._next or next(self._events, None)) is not None:
-            self._next = event
-            self._check_hole(event)
+        while (event := await self._upcoming(self._events)) is not None:
             if self.steps.again:
                 await self._do_again()
             if self._watch.away or self._watch.away_ns:
@@ -239,6 +237,17 @@ class SessionRunner:
         await self._do_again()
         return Ending.FEED_OVER
 
+    async def _upcoming(self, events: Iterator[MarketEvent]) -> MarketEvent | None:
+        """The next message, None where there is none. Raises what the feed raises, once what has happened is stored."""
+        try:
+            self._next = self._next or next(events, None)
+            if self._next is not None:
+                self._check_hole(self._next)
+        except Exception:
+            await self._store_main()
+            raise
+        return self._next
+
     async def _take_stretch(self, events: Iterator[MarketEvent]) -> None:
         """Messages that concern nobody are taken together, up to the next breath."""
         steps, session = self.steps, self.session
@@ -254,7 +263,14 @@ class SessionRunner:
         until_ns = session.floor.now_ns + _HOLE_MAX_NS
         if self._until_ns is not None:
             until_ns = min(until_ns, self._until_ns)
-        taken, self._next = session.floor.on_stretch(events, most, until_ns)
+        try:
+            taken, self._next = session.floor.on_stretch(events, most, until_ns)
+        except Exception:
+            if (before := session.floor.broke_off_after) is not None:
+                steps.position += before
+                self.events_seen += before
+                await self._store_main()
+            raise
         if taken < _SHORT:
             self._one_by_one = _APART
         if not taken:
@@ -391,9 +407,11 @@ class SessionRunner:
 
     async def _wait_for_guests(self) -> None:
         self.waits_for = "the answers of the models that were asked"
-        while self.guests.ask() and not self._must_stop():
-            await self._breathe(_TICK_S)
-        self.waits_for = ""
+        try:
+            while self.guests.ask() and not self._must_stop():
+                await self._breathe(_TICK_S)
+        finally:
+            self.waits_for = ""
 
     async def _wait_for(self, time_ns: int) -> None:
         """Sleep until the event is due; meanwhile market time passes and commands are carried out."""
