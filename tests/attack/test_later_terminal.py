@@ -35,25 +35,10 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PaperHome]:
         pass
 
 
-def _placed(demo: PaperHome, name: str) -> None:
-    words = ("order", "place", "BTC/USDT", "buy", "0.01", "--limit", "20000", "--id", name)
-    eventually(lambda: demo.run(*words).code == 0, "the order")
-
-
 def screen(width: int, height: int, **changes: object) -> str:
     console = Console(width=width, height=height, file=io.StringIO(), record=True, force_terminal=True)
     console.print(dashboard(view(**changes), FILLS, width, height))
     return console.export_text()
-
-
-@later("a list prints ids and pairs whole, in a pipe as on a screen of 80 columns")
-def test_every_id_of_a_list_in_a_pipe_is_printed_whole(demo: PaperHome) -> None:
-    name = "a-client-order-id-of-a-usual-length-1"
-    _placed(demo, name)
-    listed = demo.run("order", "list", "--all")
-    assert listed.code == 0
-    assert name in listed.stdout
-    assert "BTC/USDT" in listed.stdout
 
 
 @later("the live view prints money whole, or leaves a column out")
@@ -68,20 +53,6 @@ def test_no_number_of_the_live_view_is_cut(width: int, height: int) -> None:
 def test_a_position_that_the_screen_has_no_room_for_is_told_of() -> None:
     shown = screen(80, 24, positions=tuple(position(number) for number in range(1, 9)))
     assert all(f"p-{number}" in shown for number in range(1, 9)) or "more" in shown
-
-
-@later("a command shows an order with its fills and why each has its price")
-def test_a_fill_is_explained_by_a_command(demo: PaperHome) -> None:
-    _placed(demo, "explained")
-    shown = demo.run("order", "show", "explained")
-    assert shown.code == 0, shown
-
-
-@later("a list of files prints their names whole, in a pipe as on a screen")
-def test_the_name_of_a_damaged_file_is_printed_whole(demo: PaperHome, tmp_path: Path) -> None:
-    name = "what-somebody-recorded-on-the-third-of-march-and-cut-off-BTC_USDT-1m.csv"
-    (tmp_path / name).write_text("timestamp,open,high,low,close,volume\nnonsense\n")
-    assert name in demo.run("captures", "list", str(tmp_path)).stdout
 
 
 @later("reward is compared with risk after fees: the defaults do not open what loses by construction")
