@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -37,3 +38,11 @@ def feed(captures: Path) -> str:
 def uninterrupted(home: PaperHome, feed: str) -> dict[str, Any]:
     """What every session on this feed must end with, whatever was done to it."""
     return home.paper("--feed", feed, "--session", "uninterrupted")
+
+
+@pytest.fixture(scope="module")
+def whole_s(home: PaperHome, feed: str, uninterrupted: dict[str, Any]) -> float:
+    """Wall seconds of a whole run here, its start among them: a run that is to be killed has less."""
+    begun_s = time.monotonic()
+    home.paper("--feed", feed, "--session", "timed")
+    return time.monotonic() - begun_s

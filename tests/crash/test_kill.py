@@ -18,8 +18,8 @@ pytestmark = pytest.mark.crash
 
 _KILLS = int(os.environ.get("TRIPLEGAIN_KILLS", "12"))
 _SEED = 7
-#: Wall seconds until a kill. The start takes the first one or two, the whole replay four or more.
-_LIFE_S = (0.3, 5.0)
+#: When a run is killed, as shares of a whole one. Much of it is the start.
+_LIFE = (0.1, 1.0)
 _FILLS = """
 SELECT fill_number, order_number, symbol, side::text, price, quantity, notional, fee, fee_asset, maker,
        cumulative_quantity, status::text, time_ns, visible_at_ns
@@ -75,18 +75,19 @@ def same_end(home: PaperHome, session: str, uninterrupted: dict[str, Any]) -> No
 
 
 def test_killed_replays_go_on_as_if_nothing_had_happened(
-    home: PaperHome, feed: str, uninterrupted: dict[str, Any]
+    home: PaperHome, feed: str, uninterrupted: dict[str, Any], whole_s: float
 ) -> None:
     chance = random.Random(_SEED)
-    kills = sessions = 0
+    kills = sessions = on_the_way = 0
     while kills < _KILLS:
         sessions += 1
         session, position = f"killed-{sessions}", -1
         words = ("paper", "--feed", feed, "--speed", "max", "--json", "--session", session)
-        while (finished := killed_or_finished(home, words, chance.uniform(*_LIFE_S))) is None:
+        while (finished := killed_or_finished(home, words, whole_s * chance.uniform(*_LIFE))) is None:
             kills += 1
             with database_of(home) as url:
                 found = stored_so_far(url, session)
+            on_the_way += found is not None and found[0] > position
             assert found is None or found[0] >= position, "the session went back behind what was stored"
             position = found[0] if found else position
         if finished.code:
@@ -96,3 +97,4 @@ def test_killed_replays_go_on_as_if_nothing_had_happened(
             for name in ("fills_sha256", "ledger_sha256", "orders", "fills", "fees", "equity"):
                 assert finished.answer[name] == uninterrupted[name], name
         same_end(home, session, uninterrupted)
+    assert on_the_way

@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 import random
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -25,8 +26,8 @@ _SESSIONS: tuple[tuple[str, str, set[str], bool], ...] = (
 )
 _KILLS = 4
 _SEED = 5
-#: Wall seconds until a kill: the start takes the first one or two.
-_LIFE_S = (1.5, 5.0)
+#: When a run is killed, as shares of a whole one. Half of it is the start.
+_LIFE = (0.5, 0.95)
 #: Long enough for triggers of 0.05 % to be reached.
 _LENGTH = "30m"
 _TOLD = """
@@ -72,12 +73,15 @@ def market_time(url: str, session: str) -> int:
     return int(row["market_time_ns"])
 
 
-def kill_in_mid_run(home: PaperHome, session: str, life_s: float) -> None:
+def kill_in_mid_run(home: PaperHome, session: str, life_s: float) -> bool:
+    """False where it was over before."""
     with home.running(*words(session, _LENGTH)) as running:
         try:
             running.process.wait(life_s)
         except subprocess.TimeoutExpired:
             running.kill()
+            return True
+    return False
 
 
 def record(url: str, session: str, until_ns: int) -> list[Any]:
@@ -92,11 +96,15 @@ def test_a_kill_changes_nothing_of_what_comes_of_what_was_open(
     whole, killed = urls
     homes = [PaperHome(tmp_path / name, {"TRIPLEGAIN_DATABASE_URL": url}) for name, url in zip("ab", urls, strict=True)]
     began_ns = market_time(whole, session)
+    begun_s = time.monotonic()
     homes[0].run(*words(session, _LENGTH), "--json")
+    whole_s = time.monotonic() - begun_s
     chance = random.Random(_SEED)
+    kills = 0
     for _ in range(_KILLS):
-        kill_in_mid_run(homes[1], session, chance.uniform(*_LIFE_S))
+        kills += kill_in_mid_run(homes[1], session, whole_s * chance.uniform(*_LIFE))
         check_record(killed, session)
+    assert kills
     homes[1].run(*words(session, _LENGTH), "--json")
     until_ns = min(market_time(whole, session), market_time(killed, session))
     assert until_ns > began_ns

@@ -20,8 +20,8 @@ pytestmark = pytest.mark.crash
 
 _KILLS = 4
 _SEED = 11
-#: Wall seconds until a kill.
-_LIFE_S = (1.0, 4.0)
+#: When a run is killed, as shares of a whole one. Half of it is the start.
+_LIFE = (0.5, 0.95)
 #: Hours of XRP/USDT from 2021-04-04 on: the crash of 05-19 is in them.
 _HOURS = 1300
 #: In a market whose regime nobody knows risk allows no short.
@@ -49,11 +49,11 @@ def feed(captures: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 def test_killed_while_it_is_short_a_session_goes_on_as_if_nothing_had_happened(
-    home: PaperHome, feed: str, uninterrupted: dict[str, Any]
+    home: PaperHome, feed: str, uninterrupted: dict[str, Any], whole_s: float
 ) -> None:
     chance, session, kills = random.Random(_SEED), "killed", 0
     words = ("paper", "--feed", feed, "--speed", "max", "--json", "--session", session)
-    while kills < _KILLS and killed_or_finished(home, words, chance.uniform(*_LIFE_S)) is None:
+    while kills < _KILLS and killed_or_finished(home, words, whole_s * chance.uniform(*_LIFE)) is None:
         kills += 1
         with database_of(home) as url:
             stored_so_far(url, session)
