@@ -13,11 +13,12 @@ from tests.app.steered import opened_system, options, running
 from triplegain.domain.errors import TripleGainError
 
 ORDER = {"client_order_id": "mine", "symbol": "BTC/USDT", "side": "buy", "quantity": "0.01"}
-#: A sale of 0.006 BTC that took coins of the position: the wallet, its ledger and the state know of it.
+#: A sale of 0.006 of 0.01 BTC that took coins of the position: the wallet, its ledger and the state know of it, in
+#: however many fills the coins had come.
 SOLD = """
 UPDATE paper_session_parts SET state = '"0.004"' WHERE part = 'ledger.balance' AND key = 'wallet BTC';
 UPDATE paper_balances SET total = 0.004 WHERE asset = 'BTC';
-UPDATE paper_ledger_entries SET amount = sign(amount) * 0.004 WHERE asset = 'BTC' AND kind = 'trade';
+UPDATE paper_ledger_entries SET amount = amount * 0.4 WHERE asset = 'BTC' AND kind = 'trade';
 SELECT paper_seal(session_id) FROM paper_sessions;
 """
 
@@ -25,7 +26,7 @@ SELECT paper_seal(session_id) FROM paper_sessions;
 async def test_such_a_session_opens_halted_over_http_and_is_closed(database_url: str, tmp_path: Path) -> None:
     async with opened_system(database_url, tmp_path) as opened, running(opened) as system:
         assert (await system.post("/paper/trade", ORDER)).status_code == 201
-        await system.until(lambda: system.session.executor.positions.owned("BTC"))
+        await system.until(lambda: system.session.executor.positions.owned("BTC") == Decimal("0.01"))
         name = system.system.opened.record.session_id
     connection = await asyncpg.connect(database_url)
     await connection.execute(SOLD)
