@@ -13,7 +13,7 @@ speak of, never by the order in which they came.
 from __future__ import annotations
 
 from bisect import bisect_left, insort
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from msgspec import Struct
 
@@ -129,6 +129,18 @@ class OrderBook:
             prices = self.prices[side]
             del prices[bisect_left(prices, price)]
         return before
+
+    def set_levels(self, side: int, prices: Sequence[int], sizes: Sequence[int]) -> None:
+        """The same of many, in their order, where nobody asks how large they were."""
+        levels, its = self.levels[side], self.prices[side]
+        for price, size in zip(prices, sizes, strict=True):
+            if size:
+                if price not in levels:
+                    insort(its, price)
+                levels[price] = size
+            elif price in levels:
+                del levels[price]
+                del its[bisect_left(its, price)]
 
     def replace(self, bids: Iterable[Level], asks: Iterable[Level], depth: int, moment: Moment) -> None:
         """A snapshot: the whole book anew. Trades that are newer than it are not in it."""

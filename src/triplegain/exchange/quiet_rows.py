@@ -7,8 +7,7 @@ the book, or is of a kind that is seldom. All others leave book, last trade and 
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right, insort
-from collections.abc import Sequence
+from bisect import bisect_left, bisect_right
 from typing import Protocol
 
 import numpy as np
@@ -92,11 +91,11 @@ class RowPass:
         start, behind = index.rows_of(first, settled)
         if moment <= book.newest or (trades and not self._take_trades(index, trades, start, behind)):
             return first
-        for side, its, levels in zip((BID, ASK), book.prices, book.levels, strict=True):
+        for side, its in zip((BID, ASK), book.prices, strict=True):
             prices, lots, trim = index.levels(side, start, behind)
             gone = its[bisect_right(its, trim) :] if side == BID else its[: bisect_left(its, trim)]
-            _set(levels, its, gone, [0] * len(gone))
-            _set(levels, its, prices, lots)
+            book.set_levels(side, gone, [0] * len(gone))
+            book.set_levels(side, prices, lots)
         book.settle_all(moment)
         self.trades += trades
         self.latest_ns = max(self.latest_ns, int(index.times[first:settled].max()))
@@ -192,9 +191,9 @@ class RowPass:
             for price in ask_prices:
                 book.explain(ASK, price, Moment(time_ns))
         if bid_prices:
-            _set(book.levels[BID], bids, bid_prices, bid_lots)
+            book.set_levels(BID, bid_prices, bid_lots)
         if ask_prices:
-            _set(book.levels[ASK], asks, ask_prices, ask_lots)
+            book.set_levels(ASK, ask_prices, ask_lots)
         if rows.depths[number]:
             book.truncate(rows.depths[number])
         self._reach(time_ns)
@@ -203,7 +202,7 @@ class RowPass:
     def _change_one(self, number: int, row: int, side: int, time_ns: int) -> bool:
         """The same of one level."""
         rows, quiet, book = self._rows, self._quiet, self._book
-        price, size, its = rows.prices[row], rows.lots[row], book.prices[side]
+        price, size = rows.prices[row], rows.lots[row]
         if price in quiet.watched[side]:
             return False
         others = book.prices[1 - side]
@@ -215,14 +214,7 @@ class RowPass:
             return False
         if book.unsettled:
             book.explain(side, price, Moment(time_ns))
-        levels = book.levels[side]
-        if size:
-            if price not in levels:
-                insort(its, price)
-            levels[price] = size
-        elif price in levels:
-            del levels[price]
-            del its[bisect_left(its, price)]
+        book.set_level(side, price, size)
         if rows.depths[number]:
             book.truncate(rows.depths[number])
         self._reach(time_ns)
@@ -294,18 +286,6 @@ class RowPass:
         self._come_near(price, moment)
         self.trades.append(number)
         return True
-
-
-def _set(levels: dict[int, int], its: list[int], prices: Sequence[int], lots: Sequence[int]) -> None:
-    """Levels of a side to their new sizes; `its` are its prices, sorted."""
-    for price, size in zip(prices, lots, strict=True):
-        if size:
-            if price not in levels:
-                insort(its, price)
-            levels[price] = size
-        elif price in levels:
-            del levels[price]
-            del its[bisect_left(its, price)]
 
 
 def is_at_rest(book: OrderBook, best: tuple[int, int]) -> bool:
