@@ -9,15 +9,13 @@ from pathlib import Path
 
 import pytest
 from rich.console import Console
+from tests.app.demo_home import demo_session
 from tests.app.paper_process import PaperHome, eventually
 from tests.attack.later import later
 from tests.cli.sample_view import FILLS, position, view
 
-from triplegain.api.address import running_sessions
 from triplegain.cli.dashboard import dashboard
 from triplegain.config import load_config
-from triplegain.storage.embedded import EmbeddedCluster
-from triplegain.storage.home_database import cluster_folder
 
 pytestmark = pytest.mark.slow
 
@@ -26,13 +24,8 @@ pytestmark = pytest.mark.slow
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PaperHome]:
     """One session for those that change nothing of each other's."""
     shared = PaperHome(tmp_path_factory.mktemp("shared") / "home")
-    with shared.running("paper", "--feed", "demo", "--seed", "1", "--session", "s", "--llm", "none") as process:
-        eventually(lambda: process.is_over or any(running_sessions(shared.path)), "the session")
-        assert not process.is_over, process.wait()
+    with demo_session(shared):
         yield shared
-        process.interrupt()
-    with EmbeddedCluster(cluster_folder(shared.path)):
-        pass
 
 
 def screen(width: int, height: int, **changes: object) -> str:

@@ -6,11 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.app.demo_home import demo_session
 from tests.app.paper_process import PaperHome, eventually
-
-from triplegain.api.address import running_sessions
-from triplegain.storage.embedded import EmbeddedCluster
-from triplegain.storage.home_database import cluster_folder
 
 pytestmark = pytest.mark.slow
 
@@ -21,15 +18,10 @@ ORDER = "a-client-order-id-of-a-usual-length-1"
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PaperHome]:
     """A session with an order that waits."""
     shared = PaperHome(tmp_path_factory.mktemp("shared") / "home")
-    with shared.running("paper", "--feed", "demo", "--seed", "1", "--session", "s", "--llm", "none") as process:
-        eventually(lambda: process.is_over or any(running_sessions(shared.path)), "the session")
-        assert not process.is_over, process.wait()
+    with demo_session(shared):
         words = ("order", "place", "BTC/USDT", "buy", "0.01", "--limit", "20000", "--id", ORDER)
         eventually(lambda: shared.run(*words).code == 0, "the order")
         yield shared
-        process.interrupt()
-    with EmbeddedCluster(cluster_folder(shared.path)):
-        pass
 
 
 @pytest.mark.parametrize("words", [("order", "list", "--all"), ("orders",), ("explain", ORDER)])
